@@ -1,0 +1,110 @@
+#include "config/config_check.h"
+
+#include <arpa/inet.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "config/config.h"
+
+/* Bits of the address family, 0 if it is no address. */
+static unsigned address_bits(const char *text)
+{
+	unsigned char raw[sizeof(struct in6_addr)];
+	if (inet_pton(AF_INET, text, raw) == 1) {
+		return 32;
+	}
+	return inet_pton(AF_INET6, text, raw) == 1 ? 128 : 0;
+}
+
+static bool check_http_address(const struct config *c, struct err *err)
+{
+	return address_bits(c->http_address) > 0 ||
+	       err_set(err, ERR_INVALID, "http_address: \"%.64s\" is not a numeric IPv4 or IPv6 address (0.0.0.0 or :: listens on all)",
+		       c->http_address);
+}
+
+static bool is_address_block(char *item)
+{
+	char *slash = strchr(item, '/');
+	if (slash == NULL) {
+		return address_bits(item) > 0;
+	}
+	*slash = '\0';
+	unsigned bits = address_bits(item);
+	uint64_t prefix;
+	bool ok = bits > 0 && text_to_u64(slash + 1, &prefix) && prefix <= bits;
+	*slash = '/';
+	return ok;
+}
+
+static bool check_trusted_proxies(const struct config *c, struct err *err)
+{
+	const char *at = c->trusted_proxies;
+	while (*at != '\0') {
+		at += strspn(at, " ,");
+		size_t len = strcspn(at, " ,");
+		char item[64];
+		if (len == 0) {
+			break;
+		}
+		if (len >= sizeof item) {
+			return err_set(err, ERR_INVALID, "trusted_proxies: \"%.64s\" is not an address or CIDR block", at);
+		}
+		memcpy(item, at, len);
+		item[len] = '\0';
+		if (!is_address_block(item)) {
+			return err_set(err, ERR_INVALID, "trusted_proxies: \"%s\" is not an address or CIDR block (10.0.0.0/8, ::1)", item);
+		}
+		at += len;
+	}
+	return true;
+}
+
+/* Whatever follows the host is kept as a prefix, so it must not carry a query. */
+static bool check_public_url(struct config *c, struct err *err)
+{
+	char *url = c->public_url;
+	if (url[0] == '\0') {
+		return true;
+	}
+	const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : strncmp(url, "https://", 8) == 0 ? url + 8 : NULL;
+	if (host == NULL || *host == '\0' || *host == '/' || strpbrk(host, " ?#@\"\\<>") != NULL) {
+		return err_set(err, ERR_INVALID, "public_url: must be http(s)://host[:port][/path], without query, user or blanks");
+	}
+	size_t len = strlen(url);
+	while (url[len - 1] == '/') {
+		url[--len] = '\0';
+	}
+	return true;
+}
+
+static bool check_log(const struct config *c, struct err *err)
+{
+	enum log_level level;
+	enum log_format format;
+	if (!log_level_parse(c->log_level, &level)) {
+		return err_set(err, ERR_INVALID, "log_level: \"%.64s\" is none of debug, info, warn, error", c->log_level);
+	}
+	if (!log_format_parse(c->log_format, &format)) {
+		return err_set(err, ERR_INVALID, "log_format: \"%.64s\" is neither logfmt nor json", c->log_format);
+	}
+	return true;
+}
+
+static bool check_not_empty(const char *name, const char *value, struct err *err)
+{
+	return value[0] != '\0' || err_set(err, ERR_INVALID, "%s: must not be empty", name);
+}
+
+bool config_check(struct config *c, struct err *err)
+{
+	if (c->resend_min > c->resend_max) {
+		return err_set(err, ERR_INVALID, "resend_min: is longer than resend_max");
+	}
+	return check_http_address(c, err) && check_trusted_proxies(c, err) && check_public_url(c, err) && check_log(c, err) &&
+	       check_not_empty("mqtt_host", c->mqtt_host, err) && check_not_empty("mqtt_client_id", c->mqtt_client_id, err) &&
+	       check_not_empty("cache_dir", c->cache_dir, err);
+}

@@ -1,0 +1,48 @@
+/* The one table of configuration keys.
+ *
+ * X(name, type, default, min, max, reload, help): type is text | dsn (a libpq connection string) | int | time (ms) | size (bytes) | secret;
+ * default is written as in the file; min and max bound int, time (ms) and size, and are 0, 0 elsewhere; reload is 1 if SIGHUP applies it.
+ */
+#ifndef CONFIG_KEYS_H
+#define CONFIG_KEYS_H
+
+#define CONFIG_KEYS(X)                                                                                                         \
+	X(http_address, text, "0.0.0.0", 0, 0, 0, "address the HTTP server listens on (numeric)")                              \
+	X(http_port, int, "8080", 0, 65535, 0, "port of the HTTP server; 0 = any free one (printed at start)")                 \
+	X(http_loops, int, "0", 0, 64, 0, "event loop threads; 0 = one per core, at most 4")                                   \
+	X(http_max_connections, int, "16384", 16, 1000000, 0, "connections open at once, over all loops")                      \
+	X(http_idle_timeout, time, "60s", 1000, 3600000, 0, "a connection without traffic for this long is closed")            \
+	X(upload_max, size, "200MB", 1024, 4294967296, 0, "largest firmware file an operator may upload")                      \
+	X(trusted_proxies, text, "", 0, 0, 0, "addresses or CIDR blocks whose X-Forwarded-For counts, comma-separated")        \
+	X(public_url, text, "", 0, 0, 0,                                                                                       \
+	  "base URL devices reach this service by (https://ota.example.com); empty = the Host a client used")                  \
+	X(pg, dsn, "", 0, 0, 0, "PostgreSQL: a libpq URI or keyword string; empty = libpq's own environment")                  \
+	X(pg_migrate, dsn, "", 0, 0, 0, "the same for migrations, if another role owns the tables; empty = pg")                \
+	X(workers, int, "4", 1, 64, 0, "worker threads, each with a database connection of its own")                           \
+	X(worker_queue, int, "4096", 16, 1000000, 0, "jobs that may wait for a worker; more are answered 503")                 \
+	X(commit_queue, int, "16384", 16, 1000000, 0, "operations that may wait for the group commit; more are answered 503")  \
+	X(commit_batch, int, "512", 1, 4096, 0, "operations in one group commit at most")                                      \
+	X(mqtt_host, text, "127.0.0.1", 0, 0, 0, "broker host")                                                                \
+	X(mqtt_port, int, "1883", 1, 65535, 0, "broker port")                                                                  \
+	X(mqtt_client_id, text, "otad", 0, 0, 0, "client id at the broker; one per replica")                                   \
+	X(mqtt_username, text, "", 0, 0, 0, "user name at the broker; empty = none")                                           \
+	X(mqtt_password, secret, "", 0, 0, 0, "password at the broker (better: mqtt_password_file)")                           \
+	X(mqtt_password_file, text, "", 0, 0, 0, "file whose first line is the broker password")                               \
+	X(mqtt_window, int, "200", 1, 10000, 0, "pushes in flight at the broker at once")                                      \
+	X(cache_dir, text, "/var/cache/otad", 0, 0, 0, "local copies of firmware; may be deleted at any time")                 \
+	X(cache_max, size, "2GB", 1048576, 1125899906842624, 0, "the cache forgets the least recently used files beyond this") \
+	X(master_key_file, text, "/etc/otad/master.key", 0, 0, 0,                                                              \
+	  "32 bytes as 64 hex digits; download names are signed with it; the same on every replica")                           \
+	X(login_ttl, time, "7d", 60000, 31536000000, 1, "how long a token from /api/v2/login is good")                         \
+	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
+	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \
+	X(task_ttl, time, "30d", 1000, 15552000000, 1, "a task that never reached its device is given up after this")          \
+	X(stall_timeout, time, "30m", 1000, 604800000, 1, "a download without progress for this long has timed out")           \
+	X(install_timeout, time, "30m", 1000, 604800000, 1, "after all bytes were fetched: how long to wait for the report")   \
+	X(last_seen_flush, time, "15m", 1000, 86400000, 1, "how often last-seen times are written in bulk")                    \
+	X(events_keep, time, "400d", 3600000, 315360000000, 1, "how long task events are kept")                                \
+	X(drain_timeout, time, "10s", 0, 600000, 1, "at SIGTERM: how long running requests may take to finish")                \
+	X(log_level, text, "info", 0, 0, 1, "debug | info | warn | error")                                                     \
+	X(log_format, text, "logfmt", 0, 0, 1, "logfmt | json")
+
+#endif

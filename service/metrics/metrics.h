@@ -1,0 +1,63 @@
+/* One table of counters and gauges, with their prose; /metrics prints it as Prometheus text.
+ *
+ * metrics_add() is a relaxed atomic add, from any thread. Gauges are set. Nothing is allocated.
+ */
+#ifndef METRICS_METRICS_H
+#define METRICS_METRICS_H
+
+#include <stdint.h>
+
+struct buf;
+
+/* X(symbol, type, name, labels, help): rows of one name stand together; labels may be "". */
+#define METRICS_TABLE(X)                                                                                                          \
+	X(HTTP_REQUESTS, COUNTER, "otad_http_requests_total", "", "HTTP requests answered.")                                      \
+	X(HTTP_ERRORS, COUNTER, "otad_http_errors_total", "", "HTTP requests answered with a status of 500 or more.")             \
+	X(HTTP_CONNECTIONS, GAUGE, "otad_http_connections", "", "HTTP connections open now.")                                     \
+	X(HTTP_BYTES, COUNTER, "otad_http_file_bytes_total", "", "File bytes acknowledged by the peers.")                         \
+	X(POLLS_IDLE, COUNTER, "otad_polls_total", "kind=\"idle\"",                                                               \
+	  "Polls by kind: idle (memory only), noting (facts written behind), telling (answered after commit).")                   \
+	X(POLLS_NOTING, COUNTER, "otad_polls_total", "kind=\"noting\"", "")                                                       \
+	X(POLLS_TELLING, COUNTER, "otad_polls_total", "kind=\"telling\"", "")                                                     \
+	X(POLLS_UNKNOWN, COUNTER, "otad_polls_total", "kind=\"unknown\"", "")                                                     \
+	X(REPORTS, COUNTER, "otad_reports_total", "", "Device reports committed.")                                                \
+	X(REPORTS_DROPPED, COUNTER, "otad_reports_dropped_total", "",                                                             \
+	  "Device reports not taken because the queue was full; the device repeats them.")                                        \
+	X(PUSHES, COUNTER, "otad_pushes_published_total", "", "Push messages acknowledged by the broker.")                        \
+	X(PUSH_FAILURES, COUNTER, "otad_push_failures_total", "", "Push messages the broker did not acknowledge; sent again.")    \
+	X(PUSH_ECHOES, COUNTER, "otad_push_echoes_total", "", "Own pushes seen again from the broker.")                           \
+	X(PUSH_FORGED, COUNTER, "otad_push_forged_total", "", "Push-shaped messages on a device's topic that are not ours.")      \
+	X(MQTT_CONNECTED, GAUGE, "otad_mqtt_connected", "", "1 while connected to the broker.")                                   \
+	X(MQTT_MESSAGES, COUNTER, "otad_mqtt_messages_total", "", "MQTT messages received.")                                      \
+	X(MQTT_REJECTED, COUNTER, "otad_mqtt_rejected_total", "", "MQTT messages that were not understood.")                      \
+	X(MQTT_REFUSED, COUNTER, "otad_mqtt_refused_subscriptions_total", "", "Subscriptions the broker refused.")                \
+	X(COMMITS, COUNTER, "otad_commits_total", "", "Group commits.")                                                           \
+	X(COMMIT_OPS, COUNTER, "otad_commit_operations_total", "", "Operations in group commits.")                                \
+	X(COMMIT_QUEUE, GAUGE, "otad_commit_queue", "", "Operations waiting for the group commit.")                               \
+	X(NOTES_COALESCED, COUNTER, "otad_notes_coalesced_total", "", "Facts that replaced an unwritten one of the same device.") \
+	X(NOTES_WRITTEN, COUNTER, "otad_notes_written_total", "", "Facts written behind.")                                        \
+	X(DB_ERRORS, COUNTER, "otad_database_errors_total", "", "Database statements or connections that failed.")                \
+	X(FEED_POSITION, GAUGE, "otad_feed_position", "", "Position in the change feed.")                                         \
+	X(FEED_RELOADS, COUNTER, "otad_feed_reloads_total", "", "Full reloads of the snapshot.")                                  \
+	X(DEVICES, GAUGE, "otad_devices", "", "Devices in the snapshot.")                                                         \
+	X(TASKS_LIVE, GAUGE, "otad_tasks_live", "", "Live tasks in the snapshot.")                                                \
+	X(CACHE_FILLS, COUNTER, "otad_cache_fills_total", "", "Artifacts fetched from the database into the cache.")              \
+	X(CACHE_CORRUPT, COUNTER, "otad_cache_corrupt_total", "", "Cached artifacts found altered and thrown away.")              \
+	X(UPLOADS, COUNTER, "otad_uploads_total", "", "Firmware uploads sealed.")                                                 \
+	X(LOGIN_FAILURES, COUNTER, "otad_login_failures_total", "", "Refused logins and tokens.")
+
+enum metric {
+#define X(symbol, type, name, labels, help) METRIC_##symbol,
+	METRICS_TABLE(X)
+#undef X
+		METRIC_COUNT
+};
+
+void metrics_add(enum metric m, int64_t n);
+void metrics_set(enum metric m, int64_t value);
+int64_t metrics_get(enum metric m);
+
+/* The whole table in Prometheus text format 0.0.4. */
+void metrics_print(struct buf *out);
+
+#endif
