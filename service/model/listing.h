@@ -1,0 +1,60 @@
+/* What lists show: pages, and rows joined with the names of what they refer to. Plain values, shared by store, engine and dialects. */
+#ifndef MODEL_LISTING_H
+#define MODEL_LISTING_H
+
+#include <stdint.h>
+
+#include "model/nouns.h"
+#include "model/task.h"
+
+/* Ascending ids after `after` (0 = from the start), at most `limit`. Ids of 0 and an empty name: any. */
+struct page {
+	int64_t after;
+	int64_t limit;
+	int64_t product_id;
+	int64_t device_id;             /* tasks, assignments */
+	char name[FIRMWARE_NAME_SIZE]; /* exact: product key, device name, firmware name, task state */
+};
+
+/* A passive assignment. */
+struct assignment {
+	struct rollout rollout;
+	char device_name[NAME_SIZE];
+	char firmware_name[FIRMWARE_NAME_SIZE];
+	enum task_state state;
+};
+
+struct task_row {
+	struct task task;
+	char device_name[NAME_SIZE];
+	char firmware_name[FIRMWARE_NAME_SIZE];
+	int64_t size; /* 0 once the firmware was deleted */
+};
+
+struct task_happening { /* a line of the timeline */
+	int64_t at_ms;
+	char event[32];
+	char from[16]; /* "" at the beginning */
+	char to[16];
+	char detail[TEXT_SIZE];
+};
+
+struct audit_row {
+	int64_t id;
+	int64_t at_ms;
+	struct actor actor;
+	char action[64];
+	char target[TEXT_SIZE];
+	char detail[TEXT_SIZE];
+};
+
+/* A POST that may be repeated: the same actor, key and request (SHA-256 of method, path and body) have one answer. */
+struct idempotency {
+	const char *actor;
+	const char *key;
+	uint8_t request[32];
+	int status; /* of the earlier answer; 0 = there is none */
+	char *body; /* malloc'd, the caller frees it; NULL = there is none */
+};
+
+#endif

@@ -1,0 +1,97 @@
+/* The nouns of the service as plain values: no pointers to free, no I/O. Times are ms since 1970 UTC, 0 = never; texts are NUL-terminated UTF-8,
+ * "" = unknown or none. Sizes include the NUL.
+ */
+#ifndef MODEL_NOUNS_H
+#define MODEL_NOUNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	NAME_SIZE = 65,        /* deviceName, product key */
+	FIRMWARE_NAME_SIZE = 129, /* bytes; the seed calls it "name" */
+	VERSION_SIZE = 65,
+	COMPONENT_SIZE = 17,
+	CLIENT_ID_SIZE = 129,
+	DESCRIPTION_SIZE = 513,
+	UUID_SIZE = 37,
+	TEXT_SIZE = 257,
+};
+
+#define COMPONENT_DEFAULT "app"
+
+struct product {
+	int64_t id;
+	char key[NAME_SIZE];
+	char name[TEXT_SIZE];
+	char description[DESCRIPTION_SIZE];
+	int64_t rev;
+	int64_t created_ms;
+	int64_t updated_ms;
+};
+
+struct device {
+	int64_t id;
+	int64_t product_id;
+	char name[NAME_SIZE];
+	char client_id[CLIENT_ID_SIZE];
+	char mac[13];                 /* 12 upper-case hex digits */
+	char version[VERSION_SIZE];   /* of the component "app" */
+	int64_t last_seen_ms;
+	int64_t rev;
+	int64_t created_ms;
+	int64_t updated_ms;
+};
+
+/* The bytes, named by their SHA-256. */
+struct artifact {
+	uint8_t sha256[32];
+	uint8_t md5[16];
+	int64_t size;
+};
+
+struct firmware {
+	int64_t id;
+	int64_t product_id;
+	char component[COMPONENT_SIZE];
+	char name[FIRMWARE_NAME_SIZE];
+	char file_name[TEXT_SIZE]; /* as uploaded; shown, never opened */
+	char version[VERSION_SIZE];
+	struct artifact artifact;
+	int64_t rev;
+	int64_t created_ms;
+};
+
+enum rollout_way { WAY_PUSH, WAY_PASSIVE, WAY_STANDING };
+
+/* An operator's order. push and passive are single rollouts (one device); standing is for whoever comes and is eligible. */
+struct rollout {
+	int64_t id;
+	enum rollout_way way;
+	int64_t product_id;
+	int64_t device_id; /* 0 when standing */
+	int64_t firmware_id;
+	int64_t task_id; /* the latest task of a single rollout, 0 when standing */
+	char component[COMPONENT_SIZE];
+	char version_name[VERSION_SIZE];
+	char description[DESCRIPTION_SIZE];
+	int64_t created_ms;
+	int64_t ended_ms;
+};
+
+/* "push", "passive", "standing". parse answers false on anything else. */
+const char *rollout_way_name(enum rollout_way way);
+bool rollout_way_parse(const char *name, enum rollout_way *out);
+
+/* The operator (or the service itself) on whose behalf something is written; every write is audited with it. */
+struct actor {
+	char name[NAME_SIZE];
+	char address[64];
+	char request[17];
+};
+
+enum role { ROLE_NONE = 0, ROLE_VIEWER = 1, ROLE_OPERATOR = 2, ROLE_ADMIN = 3 };
+const char *role_name(enum role role);
+enum role role_parse(const char *name); /* ROLE_NONE when unknown */
+
+#endif
