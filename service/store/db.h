@@ -1,0 +1,33 @@
+/* One connection to PostgreSQL: statements prepared on first use, errors told apart by SQLSTATE, reconnection by the caller's next call.
+ *
+ * Belongs to one thread. Only store/ includes libpq: other rooms pass `struct db *` on to the typed functions of store's other headers.
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct db;
+struct err;
+
+struct db_config {
+	const char *uri;         /* libpq URI or keyword string; "" = libpq's environment */
+	const char *name;        /* application_name: "otad/worker" ... */
+	int64_t statement_ms;    /* statement_timeout; 0 = none */
+};
+
+/* Connects. NULL and ERR_UNAVAILABLE if that fails. config must outlive the connection. */
+struct db *db_open(const struct db_config *config, struct err *err);
+void db_close(struct db **db);
+
+/* Is the connection usable? After a lost connection: db_revive() tries once to connect again and prepares anew. */
+bool db_is_alive(const struct db *db);
+bool db_revive(struct db *db, struct err *err);
+
+/* Transactions. db_commit: ERR_UNAVAILABLE may mean that it was committed all the same: callers are idempotent. db_rollback never fails. */
+bool db_begin(struct db *db, struct err *err);
+bool db_commit(struct db *db, struct err *err);
+void db_rollback(struct db *db);
+
+#endif

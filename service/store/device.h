@@ -1,0 +1,27 @@
+/* Devices. Writes run inside the caller's transaction; none of them audits or appends to the change feed. */
+#ifndef STORE_DEVICE_H
+#define STORE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct db;
+struct device;
+struct err;
+struct page;
+
+/* name, product_id, client_id and mac ("" = none) go in; id, rev and times come back. ERR_EXISTS names which of name, clientId and mac is
+ * taken; ERR_INVALID: no such product. */
+bool store_device_create(struct db *db, struct device *inout, struct err *err);
+/* Sets the same fields of inout->id. rev: the expected revision, 0 = any; another one is ERR_CONFLICT. While a task of it is live, name and
+ * product stay as they are (ERR_CONFLICT). */
+bool store_device_update(struct db *db, struct device *inout, int64_t rev, struct err *err);
+/* With its tasks and rollouts: *rollouts (malloc'd, the caller frees) are the active ones among them. ERR_CONFLICT while a task is live. */
+bool store_device_delete(struct db *db, int64_t id, int64_t **rollouts, size_t *count, struct err *err);
+bool store_device_get(struct db *db, int64_t id, struct device *out, struct err *err);
+bool store_device_find(struct db *db, const char *name, struct device *out, struct err *err);
+/* *out is malloc'd, the caller frees it. */
+bool store_device_list(struct db *db, const struct page *page, struct device **out, size_t *count, struct err *err);
+
+#endif

@@ -1,0 +1,270 @@
+#include "store/feed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/scoped.h"
+#include "store/rows.h"
+#include "store/sql.h"
+
+enum { PAGE = 5000 }; /* as in the statements */
+
+bool store_feed_listen(struct db *db, struct err *err) { return sql_exec(db, "LISTEN otad", err); }
+
+bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms)
+{
+	PGconn *conn = sql_conn(db);
+	if (!conn) {
+		return false;
+	}
+	struct pollfd fds[2] = {{.fd = PQsocket(conn), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+	if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR) {
+		return false;
+	}
+	if (fds[1].revents & POLLIN) {
+		uint64_t drain;
+		ssize_t n = read(wake_fd, &drain, sizeof drain);
+		(void)n;
+	}
+	if (fds[0].revents && !PQconsumeInput(conn)) {
+		return false;
+	}
+	for (PGnotify *note; (note = PQnotifies(conn));) {
+		PQfreemem(note);
+	}
+	return PQstatus(conn) == CONNECTION_OK;
+}
+
+static const struct sql bounds = {"feed_bounds", "SELECT coalesce(min(pos), 0), coalesce(max(pos), 0) FROM changes"};
+
+bool store_feed_bounds(struct db *db, int64_t *oldest, int64_t *newest, struct err *err)
+{
+	scoped_result PGresult *r = sql_query(db, &bounds, NULL, err);
+	if (!r) {
+		return false;
+	}
+	*oldest = sql_get_i64(r, 0, 0);
+	*newest = sql_get_i64(r, 0, 1);
+	return true;
+}
+
+static const struct sql read_changes = {"feed_read", "SELECT pos, kind, ids FROM changes WHERE pos > $1 ORDER BY pos LIMIT 1000"};
+
+/* "{1,2,3}" of a bigint[] */
+static size_t parse_ids(const char *text, int64_t **out)
+{
+	size_t max = 1;
+	for (const char *c = text; *c; c++) {
+		max += *c == ',';
+	}
+	*out = calloc(max, sizeof **out);
+	size_t n = 0;
+	for (char *end = NULL; *out && n < max; text = end) {
+		text += strspn(text, "{,");
+		int64_t id = strtoll(text, &end, 10);
+		if (end == text) {
+			break;
+		}
+		(*out)[n++] = id;
+	}
+	return n;
+}
+
+bool store_feed_read(struct db *db, int64_t after, struct change **out, size_t *count, struct err *err)
+{
+	struct sql_args a = {0};
+	sql_i64(&a, after);
+	scoped_result PGresult *r = sql_query(db, &read_changes, &a, err);
+	if (!r) {
+		return false;
+	}
+	*count = (size_t)PQntuples(r);
+	*out = calloc(*count ? *count : 1, sizeof **out);
+	if (!*out) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	for (size_t i = 0; i < *count; i++) {
+		struct change *c = &(*out)[i];
+		c->pos = sql_get_i64(r, (int)i, 0);
+		if (!store_change_parse(sql_get_text(r, (int)i, 1), &c->kind)) {
+			c->kind = CHANGE_KINDS; /* of a newer replica: nothing we hold */
+		}
+		c->count = parse_ids(sql_get_text(r, (int)i, 2), &c->ids);
+	}
+	return true;
+}
+
+void store_changes_free(struct change **changes, size_t count)
+{
+	for (size_t i = 0; *changes && i < count; i++) {
+		free((*changes)[i].ids);
+	}
+	free(*changes);
+	*changes = NULL;
+}
+
+static const struct sql trim = {"feed_trim",
+	"DELETE FROM changes WHERE at < now() - make_interval(secs => $1::float8 / 1000) AND pos < (SELECT max(pos) FROM changes)"};
+
+bool store_feed_trim(struct db *db, int64_t keep_ms, struct err *err)
+{
+	struct sql_args a = {0};
+	sql_i64(&a, keep_ms);
+	return sql_run(db, &trim, &a, err);
+}
+
+bool store_load_begin(struct db *db, struct err *err) { return sql_exec(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err); }
+
+typedef void row_fn(const PGresult *r, int at, const struct load *load, void *row);
+
+/* Two spellings of each load: one page of all rows after an id, and one of named rows. */
+struct loader {
+	struct sql all;
+	struct sql some;
+	row_fn *give;
+};
+#define LOADER(name, select, all_where, some_where, id, give)                                                                              \
+	{                                                                                                                                  \
+		{"load_all_" name, "SELECT " select " WHERE " all_where " AND " id " > $1 ORDER BY " id " LIMIT 5000"},                    \
+			{"load_some_" name, "SELECT " select " WHERE " some_where " AND " id " > $1 AND " id " = ANY($2::bigint[]) ORDER BY " id " LIMIT 5000"}, give  \
+	}
+
+static bool run_load(struct db *db, const struct loader *loader, const struct load *load, void *row, struct err *err)
+{
+	scoped_list struct sql_list ids;
+	sql_list_init(&ids);
+	for (size_t i = 0; load->ids && i < load->count; i++) {
+		sql_list_i64(&ids, load->ids[i]);
+	}
+	buf_putc(&ids.text, '}');
+	for (int64_t after = 0;;) {
+		struct sql_args a = {0};
+		sql_i64(&a, after);
+		if (load->ids) {
+			sql_text(&a, buf_cstr(&ids.text));
+		}
+		scoped_result PGresult *r = sql_query(db, load->ids ? &loader->some : &loader->all, &a, err);
+		if (!r) {
+			return false;
+		}
+		int n = PQntuples(r);
+		for (int i = 0; i < n; i++) {
+			loader->give(r, i, load, row);
+		}
+		if (n < PAGE) {
+			return true;
+		}
+		after = sql_get_i64(r, n - 1, 0);
+	}
+}
+
+/* The callback travels behind one pointer so that run_load() is the same for all. */
+struct device_row {
+	void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version);
+};
+static void give_device(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct device_row *out = row;
+	out->row(load->ctx, sql_get_i64(r, i, 0), sql_get_text(r, i, 1), sql_get_i64(r, i, 2), sql_get_text(r, i, 3));
+}
+static const struct loader devices = LOADER("devices", "id, name, product_id, version FROM devices", "true", "true", "id", give_device);
+
+bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err)
+{
+	return run_load(db, &devices, load, &(struct device_row){row}, err);
+}
+
+struct firmware_row {
+	void (*row)(void *ctx, const struct firmware *);
+};
+static void give_firmware(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct firmware_row *out = row;
+	struct firmware f;
+	rows_firmware(r, i, &f);
+	out->row(load->ctx, &f);
+}
+static const struct loader firmware = LOADER("firmware", FIRMWARE_COLUMNS " FROM firmware f JOIN artifacts a USING (sha256)", "f.deleted_at IS NULL",
+	"f.deleted_at IS NULL", "f.id", give_firmware);
+
+bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err)
+{
+	return run_load(db, &firmware, load, &(struct firmware_row){row}, err);
+}
+
+struct rollout_row {
+	void (*row)(void *ctx, const struct rollout *);
+};
+static void give_rollout(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct rollout_row *out = row;
+	struct rollout o;
+	rows_rollout(r, i, &o);
+	out->row(load->ctx, &o);
+}
+static const struct loader assignments = LOADER("assignments", ROLLOUT_COLUMNS " FROM rollouts r", "r.way = 'passive' AND r.ended_at IS NULL",
+	"r.way = 'passive' AND r.ended_at IS NULL", "r.id", give_rollout);
+
+bool store_load_assignments(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err)
+{
+	return run_load(db, &assignments, load, &(struct rollout_row){row}, err);
+}
+
+struct task_row_fn {
+	void (*row)(void *ctx, const struct task *);
+};
+static void give_task(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct task_row_fn *out = row;
+	struct task t;
+	rows_task(r, i, &t);
+	out->row(load->ctx, &t);
+}
+static const struct loader tasks = LOADER("tasks", TASK_COLUMNS " FROM tasks t", "t.ended_at IS NULL", "true", "t.id", give_task);
+
+bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *ctx, const struct task *), struct err *err)
+{
+	return run_load(db, &tasks, load, &(struct task_row_fn){row}, err);
+}
+
+static const struct sql revoked = {"load_revoked",
+	"SELECT id FROM tasks WHERE way = 'push' AND state IN ('cancelled', 'superseded', 'rejected') AND created_at > " SQL_TIME("$1::bigint")};
+
+bool store_load_revoked(struct db *db, int64_t since_ms, void *ctx, void (*row)(void *ctx, int64_t task_id), struct err *err)
+{
+	struct sql_args a = {0};
+	sql_i64(&a, since_ms);
+	scoped_result PGresult *r = sql_query(db, &revoked, &a, err);
+	for (int i = 0; r && i < PQntuples(r); i++) {
+		row(ctx, sql_get_i64(r, i, 0));
+	}
+	return r != NULL;
+}
+
+struct token_row_fn {
+	void (*row)(void *ctx, const struct token_row *);
+};
+static void give_token(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct token_row_fn *out = row;
+	struct token_row t = {.operator_id = sql_get_i64(r, i, 1), .expires_ms = sql_get_i64(r, i, 3), .role = role_parse(sql_get_text(r, i, 4))};
+	sql_get_bytes(r, i, 2, t.hash, sizeof t.hash);
+	sql_copy_text(r, i, 5, t.name, sizeof t.name);
+	out->row(load->ctx, &t);
+}
+#define TOKENS_FROM "k.id, k.operator_id, k.hash, " SQL_MS("k.expires_at") ", o.role, o.name FROM tokens k JOIN operators o ON o.id = k.operator_id"
+#define TOKENS_GOOD "k.revoked_at IS NULL AND o.disabled_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())"
+static const struct loader tokens_all = LOADER("tokens", TOKENS_FROM, TOKENS_GOOD, "true", "k.id", give_token);
+static const struct loader tokens_of = {
+	.some = {"load_tokens_of", "SELECT " TOKENS_FROM " WHERE " TOKENS_GOOD " AND k.id > $1 AND k.operator_id = ANY($2::bigint[]) ORDER BY k.id LIMIT 5000"},
+	.give = give_token,
+};
+
+bool store_load_tokens(struct db *db, const struct load *load, void (*row)(void *ctx, const struct token_row *), struct err *err)
+{
+	return run_load(db, load->ids ? &tokens_of : &tokens_all, load, &(struct token_row_fn){row}, err);
+}

@@ -1,0 +1,66 @@
+/* Reading the change feed, and loading rows for the snapshot: all of a kind, or those that a change names. */
+#ifndef STORE_FEED_H
+#define STORE_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/nouns.h"
+#include "model/task.h"
+#include "store/change.h"
+
+struct db;
+struct err;
+
+/* LISTEN; after every (re)connection. */
+bool store_feed_listen(struct db *db, struct err *err);
+
+/* Waits for a NOTIFY, for wake_fd to become readable (drained), or for timeout_ms. false: the connection is lost. */
+bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms);
+
+/* The newest and the oldest position kept (0, 0 when the table is empty). */
+bool store_feed_bounds(struct db *db, int64_t *oldest, int64_t *newest, struct err *err);
+
+struct change {
+	int64_t pos;
+	enum change_kind kind;
+	int64_t *ids; /* malloc'd; freed by store_changes_free */
+	size_t count; /* 0 = all of that kind */
+};
+/* Changes after `after` in order, at most 1000. */
+bool store_feed_read(struct db *db, int64_t after, struct change **out, size_t *count, struct err *err);
+void store_changes_free(struct change **changes, size_t count);
+
+/* Deletes changes older than keep_ms, but for the newest. */
+bool store_feed_trim(struct db *db, int64_t keep_ms, struct err *err);
+
+/* A transaction with one unchanging view for a full load; end it with db_commit. */
+bool store_load_begin(struct db *db, struct err *err);
+
+/* Which rows: ids (ascending or not), or all (ids NULL). Rows come in pages by id; `row` runs for each. */
+struct load {
+	const int64_t *ids;
+	size_t count;
+	void *ctx;
+};
+bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err);
+/* Firmware that is not deleted. */
+bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err);
+/* Active passive assignments. */
+bool store_load_assignments(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err);
+/* By ids: in any state. All: live ones only. */
+bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *ctx, const struct task *), struct err *err);
+/* Pushes cancelled, superseded or rejected since since_ms: their aliases are refused. */
+bool store_load_revoked(struct db *db, int64_t since_ms, void *ctx, void (*row)(void *ctx, int64_t task_id), struct err *err);
+/* Tokens in force; ids are operators'. */
+struct token_row {
+	uint8_t hash[32];
+	int64_t operator_id;
+	int64_t expires_ms;
+	enum role role;
+	char name[NAME_SIZE];
+};
+bool store_load_tokens(struct db *db, const struct load *load, void (*row)(void *ctx, const struct token_row *), struct err *err);
+
+#endif
