@@ -1,0 +1,344 @@
+#include "fleet/devices.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "fleet/map.h"
+
+enum {
+	RECORDS_BITS = 12, /* records in a block */
+	RECORDS = 1 << RECORDS_BITS,
+	NAMES_BITS = 18, /* bytes in a block of names */
+	NAMES = 1 << NAMES_BITS,
+	INDEX_MIN = 1024,
+	VERSIONS_MAX = 65536, /* different ones; what comes beyond is held as unknown, so that odd devices can not fill memory */
+};
+
+/* Record numbers + 1 in open addressing; 0 = free. What a number hashes to is asked of the record itself. */
+struct index {
+	uint32_t *slots;
+	size_t mask;
+	size_t count;
+	uint64_t (*hash)(const struct devices *, const struct device_entry *);
+};
+
+struct devices {
+	struct device_entry **records;
+	size_t record_blocks;
+	size_t used; /* records ever used */
+	uint32_t *free_list;
+	size_t free_count, free_cap;
+	char **names;
+	size_t name_blocks;
+	size_t name_used; /* in the last block */
+	struct index by_name, by_id;
+	char **versions; /* interned texts; 0 = "" */
+	size_t version_count, version_cap;
+	struct map version_ids; /* hash -> number + 1 */
+};
+
+static struct device_entry *record(const struct devices *d, size_t n) { return &d->records[n >> RECORDS_BITS][n & (RECORDS - 1)]; }
+
+const char *devices_name(const struct devices *d, const struct device_entry *e)
+{
+	return &d->names[e->name >> NAMES_BITS][e->name & (NAMES - 1)];
+}
+
+const char *devices_version(const struct devices *d, const struct device_entry *e) { return d->versions[e->version]; }
+
+static uint64_t hash_name(const struct devices *d, const struct device_entry *e) { return text_hash(devices_name(d, e), e->name_len); }
+
+static uint64_t hash_of_id(int64_t id) { return ((uint64_t)id * 0x9E3779B97F4A7C15u) >> 20; }
+
+static uint64_t hash_id(const struct devices *d, const struct device_entry *e)
+{
+	(void)d;
+	return hash_of_id(e->id);
+}
+
+static bool index_resize(const struct devices *d, struct index *x, size_t slots)
+{
+	uint32_t *fresh = calloc(slots, sizeof *fresh);
+	if (!fresh) {
+		return false;
+	}
+	for (size_t i = 0; x->slots && i <= x->mask; i++) {
+		if (x->slots[i]) {
+			size_t at = x->hash(d, record(d, x->slots[i] - 1)) & (slots - 1);
+			while (fresh[at]) {
+				at = (at + 1) & (slots - 1);
+			}
+			fresh[at] = x->slots[i];
+		}
+	}
+	free(x->slots);
+	x->slots = fresh;
+	x->mask = slots - 1;
+	return true;
+}
+
+static bool index_reserve(const struct devices *d, struct index *x)
+{
+	return (x->count + 1) * 5 <= (x->mask + 1) * 4 || index_resize(d, x, (x->mask + 1) * 2);
+}
+
+static void index_add(const struct devices *d, struct index *x, size_t n)
+{
+	size_t at = x->hash(d, record(d, n)) & x->mask;
+	while (x->slots[at]) {
+		at = (at + 1) & x->mask;
+	}
+	x->slots[at] = (uint32_t)n + 1;
+	x->count++;
+}
+
+static void index_remove(const struct devices *d, struct index *x, size_t n)
+{
+	size_t hole = x->hash(d, record(d, n)) & x->mask;
+	while (x->slots[hole] != n + 1) {
+		hole = (hole + 1) & x->mask;
+	}
+	for (size_t i = (hole + 1) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
+		size_t want = x->hash(d, record(d, x->slots[i] - 1)) & x->mask;
+		if (((i - want) & x->mask) >= ((i - hole) & x->mask)) {
+			x->slots[hole] = x->slots[i];
+			hole = i;
+		}
+	}
+	x->slots[hole] = 0;
+	x->count--;
+}
+
+struct devices *devices_new(void)
+{
+	struct devices *d = calloc(1, sizeof *d);
+	if (!d) {
+		return NULL;
+	}
+	d->by_name.hash = hash_name;
+	d->by_id.hash = hash_id;
+	d->versions = calloc(16, sizeof *d->versions);
+	d->version_cap = 16;
+	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, INDEX_MIN) || !index_resize(d, &d->by_id, INDEX_MIN)) {
+		devices_free(&d);
+		return NULL;
+	}
+	d->version_count = 1;
+	return d;
+}
+
+void devices_free(struct devices **dp)
+{
+	struct devices *d = *dp;
+	if (!d) {
+		return;
+	}
+	for (size_t i = 0; i < d->record_blocks; i++) {
+		free(d->records[i]);
+	}
+	for (size_t i = 0; i < d->name_blocks; i++) {
+		free(d->names[i]);
+	}
+	for (size_t i = 0; i < d->version_count; i++) {
+		free(d->versions[i]);
+	}
+	free(d->records);
+	free(d->names);
+	free(d->versions);
+	free(d->free_list);
+	free(d->by_name.slots);
+	free(d->by_id.slots);
+	map_free(&d->version_ids);
+	free(d);
+	*dp = NULL;
+}
+
+size_t devices_count(const struct devices *d) { return d->by_id.count; }
+
+struct device_entry *devices_by_name(const struct devices *d, const char *name, size_t len)
+{
+	const struct index *x = &d->by_name;
+	for (size_t at = text_hash(name, len) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		struct device_entry *e = record(d, x->slots[at] - 1);
+		if (e->name_len == len && memcmp(devices_name(d, e), name, len) == 0) {
+			return e;
+		}
+	}
+	return NULL;
+}
+
+/* The record number of an id, or -1. */
+static int64_t number_of(const struct devices *d, int64_t id)
+{
+	const struct index *x = &d->by_id;
+	for (size_t at = hash_of_id(id) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		if (record(d, x->slots[at] - 1)->id == id) {
+			return (int64_t)x->slots[at] - 1;
+		}
+	}
+	return -1;
+}
+
+struct device_entry *devices_by_id(const struct devices *d, int64_t id)
+{
+	int64_t n = number_of(d, id);
+	return n < 0 ? NULL : record(d, (size_t)n);
+}
+
+/* Grows a list of blocks by one of `size` bytes. */
+static bool add_block(void ***blocks, size_t *count, size_t size)
+{
+	void **more = realloc(*blocks, (*count + 1) * sizeof **blocks);
+	if (!more) {
+		return false;
+	}
+	*blocks = more;
+	more[*count] = calloc(1, size);
+	if (!more[*count]) {
+		return false;
+	}
+	(*count)++;
+	return true;
+}
+
+static bool store_name(struct devices *d, struct device_entry *e, const char *name, size_t len)
+{
+	if (d->name_blocks == 0 || d->name_used + len + 1 > NAMES) {
+		void **blocks = (void **)d->names;
+		bool ok = add_block(&blocks, &d->name_blocks, NAMES);
+		d->names = (char **)blocks;
+		if (!ok) {
+			return false;
+		}
+		d->name_used = 0;
+	}
+	size_t ref = ((d->name_blocks - 1) << NAMES_BITS) + d->name_used;
+	memcpy(&d->names[d->name_blocks - 1][d->name_used], name, len + 1);
+	d->name_used += len + 1;
+	e->name = (uint32_t)ref;
+	e->name_len = (uint8_t)len;
+	return true;
+}
+
+static bool intern(struct devices *d, const char *version, uint32_t *out)
+{
+	if (!*version) {
+		*out = 0;
+		return true;
+	}
+	uint64_t key = text_hash(version, strlen(version)) | 1u;
+	void *found;
+	while ((found = map_get(&d->version_ids, key))) { /* another text with that hash: the next key */
+		uint32_t n = (uint32_t)(uintptr_t)found;
+		if (strcmp(d->versions[n], version) == 0) {
+			*out = n;
+			return true;
+		}
+		key += 2;
+	}
+	if (d->version_count == VERSIONS_MAX) {
+		*out = 0;
+		return true;
+	}
+	if (d->version_count == d->version_cap) {
+		char **more = realloc(d->versions, d->version_cap * 2 * sizeof *more);
+		if (!more) {
+			return false;
+		}
+		d->versions = more;
+		d->version_cap *= 2;
+	}
+	char *copy = strdup(version);
+	if (!copy || !map_put(&d->version_ids, key, (void *)(uintptr_t)d->version_count)) {
+		free(copy);
+		return false;
+	}
+	*out = (uint32_t)d->version_count;
+	d->versions[d->version_count++] = copy;
+	return true;
+}
+
+bool devices_set_version(struct devices *d, struct device_entry *e, const char *version) { return intern(d, version, &e->version); }
+
+static bool take_record(struct devices *d, size_t *out)
+{
+	if (d->free_count > 0) {
+		*out = d->free_list[--d->free_count];
+		return true;
+	}
+	if (d->used == d->record_blocks << RECORDS_BITS) {
+		void **blocks = (void **)d->records;
+		bool ok = add_block(&blocks, &d->record_blocks, RECORDS * sizeof(struct device_entry));
+		d->records = (struct device_entry **)blocks;
+		if (!ok) {
+			return false;
+		}
+	}
+	*out = d->used++;
+	return true;
+}
+
+static void give_record(struct devices *d, size_t n)
+{
+	*record(d, n) = (struct device_entry){0};
+	if (d->free_count == d->free_cap) {
+		size_t cap = d->free_cap ? d->free_cap * 2 : 64;
+		uint32_t *more = realloc(d->free_list, cap * sizeof *more);
+		if (!more) {
+			return; /* the record is lost until the next start; nothing breaks */
+		}
+		d->free_list = more;
+		d->free_cap = cap;
+	}
+	d->free_list[d->free_count++] = (uint32_t)n;
+}
+
+struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version)
+{
+	size_t len = strlen(name);
+	int64_t known = number_of(d, id);
+	if (known >= 0) {
+		struct device_entry *e = record(d, (size_t)known);
+		if (strcmp(devices_name(d, e), name) != 0) {
+			devices_remove(d, id);
+			return devices_put(d, id, name, product_id, version);
+		}
+		e->product_id = (uint32_t)product_id;
+		return intern(d, version, &e->version) ? e : NULL;
+	}
+	size_t n;
+	if (len == 0 || len > UINT8_MAX || product_id > UINT32_MAX || !index_reserve(d, &d->by_name) || !index_reserve(d, &d->by_id) || !take_record(d, &n)) {
+		return NULL;
+	}
+	struct device_entry *e = record(d, n);
+	*e = (struct device_entry){.id = id, .product_id = (uint32_t)product_id};
+	if (!store_name(d, e, name, len) || !intern(d, version, &e->version)) {
+		give_record(d, n);
+		return NULL;
+	}
+	index_add(d, &d->by_name, n);
+	index_add(d, &d->by_id, n);
+	return e;
+}
+
+void devices_remove(struct devices *d, int64_t id)
+{
+	int64_t n = number_of(d, id);
+	if (n >= 0) {
+		index_remove(d, &d->by_name, (size_t)n);
+		index_remove(d, &d->by_id, (size_t)n);
+		give_record(d, (size_t)n);
+	}
+}
+
+struct device_entry *devices_next(const struct devices *d, size_t *at)
+{
+	while (*at < d->used) {
+		struct device_entry *e = record(d, (*at)++);
+		if (e->id != 0) {
+			return e;
+		}
+	}
+	return NULL;
+}

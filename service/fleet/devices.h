@@ -1,0 +1,43 @@
+/* The compact device table: what a poll must know of every device, in about 70 bytes each, found by name or by id. Not thread-safe (fleet.c locks).
+ *
+ * Records and names live in blocks that never move, so nothing is ever copied to grow but the two indexes (4 bytes a slot).
+ */
+#ifndef FLEET_DEVICES_H
+#define FLEET_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct device_entry {
+	int64_t id; /* 0 = free record */
+	uint32_t product_id;
+	uint32_t name;      /* internal reference */
+	uint32_t version;   /* interned: devices_version() */
+	uint32_t seen_s;    /* last sign of life, seconds since 1970; 0 = none since the start */
+	uint16_t generation; /* of the last full load that saw it */
+	uint8_t dirty;      /* seen_s is newer than the database's */
+	uint8_t name_len;
+};
+
+struct devices;
+struct devices *devices_new(void);
+void devices_free(struct devices **d);
+size_t devices_count(const struct devices *d);
+
+struct device_entry *devices_by_name(const struct devices *d, const char *name, size_t len);
+struct device_entry *devices_by_id(const struct devices *d, int64_t id);
+
+/* Inserts or updates (a changed name moves). NULL: out of memory or product_id beyond 32 bits. */
+struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version);
+void devices_remove(struct devices *d, int64_t id);
+
+/* NUL-terminated, valid until the device is removed or renamed / for ever. */
+const char *devices_name(const struct devices *d, const struct device_entry *e);
+const char *devices_version(const struct devices *d, const struct device_entry *e);
+bool devices_set_version(struct devices *d, struct device_entry *e, const char *version);
+
+/* Walks all records in their order; *at starts at 0. NULL at the end. */
+struct device_entry *devices_next(const struct devices *d, size_t *at);
+
+#endif

@@ -1,0 +1,123 @@
+/* The snapshot: what a poll, a download or a token check must know, in memory, kept true by the change feed (fleet/feed.h) and by this replica's own commits.
+ *
+ * Readers take fleet_read() and may keep the pointers they get until fleet_done(); they must be short and must not block. One writer at a time
+ * (the feed's thread, or the group commit right after its commit). Rows carry a revision: an older one never overwrites a newer one, and what has ended does
+ * not come back.
+ */
+#ifndef FLEET_FLEET_H
+#define FLEET_FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/alias.h"
+#include "fleet/devices.h"
+#include "model/nouns.h"
+#include "model/task.h"
+
+struct digest_key;
+struct fleet;
+
+struct fleet_firmware {
+	struct firmware firmware;
+	char md5[33];
+	char sha256[65];
+	uint16_t generation;
+};
+
+/* A live task, without what only the group commit needs. */
+struct fleet_task {
+	int64_t id, rollout_id, device_id, firmware_id;
+	int64_t rev, created_ms, updated_ms;
+	int64_t sent_ms;   /* last push handed to the broker by this replica; 0 = none */
+	enum rollout_way way;
+	enum task_state state;
+	bool fetched;
+	bool reports; /* the device has told a version */
+	bool on_source; /* the version it told last is its source version */
+	uint16_t generation;
+	char component[COMPONENT_SIZE];
+	char token[UUID_SIZE];
+	char alias[ALIAS_SIZE];
+	struct fleet_task *next; /* of the same device */
+};
+
+/* An active passive assignment. */
+struct fleet_assignment {
+	int64_t id, device_id, firmware_id, created_ms;
+	uint16_t generation;
+	char component[COMPONENT_SIZE];
+	char alias[ALIAS_SIZE];
+	char version_name[VERSION_SIZE];
+	char description[DESCRIPTION_SIZE];
+	struct fleet_assignment *next; /* of the same device */
+};
+
+/* A bearer token's hash and whose it is. */
+struct fleet_token {
+	uint8_t hash[32];
+	int64_t operator_id;
+	int64_t expires_ms; /* 0 = never */
+	enum role role;
+	uint16_t generation;
+	char name[NAME_SIZE];
+};
+
+/* alias_key signs the file names of offers; push_ttl_ms bounds how long the alias of a push lives. Both must outlive the fleet. */
+struct fleet *fleet_new(const struct digest_key *alias_key, int64_t push_ttl_ms);
+void fleet_free(struct fleet **fleet);
+
+/* --- readers --- */
+void fleet_read(struct fleet *fleet);
+void fleet_done(struct fleet *fleet);
+const struct device_entry *fleet_device(const struct fleet *fleet, const char *name);
+const struct device_entry *fleet_device_by_id(const struct fleet *fleet, int64_t id);
+const char *fleet_device_name(const struct fleet *fleet, const struct device_entry *e);
+const char *fleet_device_version(const struct fleet *fleet, const struct device_entry *e);
+const struct fleet_firmware *fleet_firmware(const struct fleet *fleet, int64_t id);
+/* Any firmware whose artifact's SHA-256 begins so: the head an alias carries. */
+const struct fleet_firmware *fleet_firmware_by_head(const struct fleet *fleet, const uint8_t head[8]);
+const struct fleet_firmware *fleet_firmware_by_name(const struct fleet *fleet, int64_t product_id, const char *name);
+const struct fleet_task *fleet_tasks_of(const struct fleet *fleet, int64_t device_id); /* list by ->next */
+const struct fleet_task *fleet_task(const struct fleet *fleet, int64_t id);
+const struct fleet_assignment *fleet_assignments_of(const struct fleet *fleet, int64_t device_id);
+const struct fleet_token *fleet_token(const struct fleet *fleet, const uint8_t hash[32]);
+bool fleet_is_revoked(const struct fleet *fleet, int64_t task_id);
+/* Walks the live tasks. */
+const struct fleet_task *fleet_task_next(const struct fleet *fleet, size_t *at);
+size_t fleet_device_count(const struct fleet *fleet);
+size_t fleet_task_count(const struct fleet *fleet);
+
+/* --- notes a reader may leave, inside fleet_read(): a device was seen (relaxed stores) --- */
+/* Returns how many seconds it had not been seen (INT64_MAX: never since the start). */
+int64_t fleet_seen(const struct device_entry *e, int64_t now_ms);
+void fleet_sent(const struct fleet_task *task, int64_t now_ms);
+
+/* --- writers: each between fleet_write() and fleet_done() --- */
+void fleet_write(struct fleet *fleet);
+bool fleet_put_device(struct fleet *fleet, int64_t id, const char *name, int64_t product_id, const char *version);
+void fleet_drop_device(struct fleet *fleet, int64_t id);
+/* Facts told by a device, before they are written behind. */
+void fleet_set_version(struct fleet *fleet, int64_t device_id, const char *version);
+bool fleet_put_firmware(struct fleet *fleet, const struct firmware *firmware);
+void fleet_drop_firmware(struct fleet *fleet, int64_t id);
+void fleet_learn_version(struct fleet *fleet, int64_t firmware_id, const char *version);
+bool fleet_put_task(struct fleet *fleet, const struct task *task); /* live: kept; ended: removed, and revoked if need be */
+void fleet_revoke(struct fleet *fleet, int64_t task_id);
+bool fleet_put_assignment(struct fleet *fleet, const struct rollout *rollout); /* ended: removed */
+void fleet_drop_assignment(struct fleet *fleet, int64_t rollout_id);
+/* Tokens come as the whole set of an operator (0 = of all): begin, put each, end drops those that did not come. */
+void fleet_tokens_begin(struct fleet *fleet);
+bool fleet_put_token(struct fleet *fleet, const struct fleet_token *token);
+void fleet_tokens_end(struct fleet *fleet, int64_t operator_id);
+void fleet_drop_task(struct fleet *fleet, int64_t id); /* its row is gone */
+
+/* A full load: begin starts a new generation; everything put from then on is kept, end drops the rest. */
+void fleet_load_begin(struct fleet *fleet);
+void fleet_load_end(struct fleet *fleet);
+
+/* Devices seen since the last call, at most max, as (id, seconds since 1970); *cursor starts at 0 and comes back 0 at the end. Takes the lock itself, in short holds. */
+size_t fleet_take_seen(struct fleet *fleet, size_t *cursor, int64_t *ids, int64_t *seconds, size_t max);
+
+#endif
