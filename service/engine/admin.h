@@ -1,0 +1,72 @@
+/* What operators do to the nouns: products, devices, firmware, assignments, operators. All run on worker threads, each in one transaction
+ * with its audit row and change row, and return when this replica's snapshot shows the effect. Errors: ERR_NOT_FOUND, ERR_EXISTS,
+ * ERR_CONFLICT (in use; the sentence says by what), ERR_INVALID, ERR_UNAVAILABLE.
+ */
+#ifndef ENGINE_ADMIN_H
+#define ENGINE_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/listing.h"
+
+struct engine;
+struct err;
+struct worker;
+
+/* Lists: *out is malloc'd, the caller frees it; *count = rows in it. What page->name means stands with each. */
+
+bool admin_product_create(struct engine *e, struct worker *w, const struct actor *actor, struct product *inout, struct err *err);
+/* rev: the row's expected revision, 0 = any; another one is ERR_CONFLICT. */
+bool admin_product_update(struct engine *e, struct worker *w, const struct actor *actor, struct product *inout, int64_t rev,
+			  struct err *err);
+bool admin_product_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
+bool admin_product_get(struct worker *w, int64_t id, struct product *out, struct err *err);
+/* page->name: key */
+bool admin_product_list(struct worker *w, const struct page *page, struct product **out, size_t *count, struct err *err);
+
+bool admin_device_create(struct engine *e, struct worker *w, const struct actor *actor, struct device *inout, struct err *err);
+bool admin_device_update(struct engine *e, struct worker *w, const struct actor *actor, struct device *inout, int64_t rev, struct err *err);
+bool admin_device_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
+bool admin_device_get(struct worker *w, int64_t id, struct device *out, struct err *err);
+bool admin_device_find(struct worker *w, const char *name, struct device *out, struct err *err);
+/* page->name: device name */
+bool admin_device_list(struct worker *w, const struct page *page, struct device **out, size_t *count, struct err *err);
+
+/* Firmware from bytes that are sealed already (artifact/sink.h through engine/upload.h). inout->artifact names them; id, rev and times come
+ * back. */
+bool admin_firmware_create(struct engine *e, struct worker *w, const struct actor *actor, struct firmware *inout, struct err *err);
+/* Is that name still free in an existing product? Asked before the bytes come. */
+bool admin_firmware_check(struct engine *e, struct worker *w, int64_t product_id, const char *name, struct err *err);
+/* ERR_CONFLICT while a live task or an active rollout uses it. */
+bool admin_firmware_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
+bool admin_firmware_get(struct worker *w, int64_t id, struct firmware *out, struct err *err);
+/* page->name: firmware name */
+bool admin_firmware_list(struct worker *w, const struct page *page, struct firmware **out, size_t *count, struct err *err);
+
+/* Passive assignments that are active, with the names a list shows. */
+bool admin_assignment_list(struct worker *w, const struct page *page, struct assignment **out, size_t *count, struct err *err);
+bool admin_assignment_get(struct worker *w, int64_t rollout_id, struct assignment *out, struct err *err);
+
+bool admin_task_get(struct worker *w, int64_t id, struct task_row *out, struct err *err);
+/* page->name: state */
+bool admin_task_list(struct worker *w, const struct page *page, struct task_row **out, size_t *count, struct err *err);
+bool admin_task_timeline(struct worker *w, int64_t id, struct task_happening **out, size_t *count, struct err *err);
+
+/* page->name: actor */
+bool admin_audit_list(struct worker *w, const struct page *page, struct audit_row **out, size_t *count, struct err *err);
+
+/* Name and password -> a fresh token good for login_ttl. ERR_NOT_FOUND: no such operator; ERR_DENIED: wrong password or disabled; ERR_BUSY:
+ * too many failures from this address (10 in 5 minutes). Unknown names cost the same time as wrong passwords. token holds 64 bytes. */
+bool admin_login(struct engine *e, struct worker *w, const struct actor *actor, const char *password, char token[64], struct err *err);
+
+/* An Idempotency-Key: finds the earlier answer to the same request (status not 0, body), or else claims the key for this request, which
+ * then ends with _store (status and body set) or _drop. The same key with another request, or while the first one is running: ERR_CONFLICT.
+ * Answers are kept for a day. */
+bool admin_idempotency_find(struct worker *w, struct idempotency *inout, struct err *err);
+bool admin_idempotency_store(struct worker *w, const struct idempotency *answer, struct err *err);
+/* The request failed: it may come again under the same key. */
+bool admin_idempotency_drop(struct worker *w, const struct idempotency *claim, struct err *err);
+
+#endif

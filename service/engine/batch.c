@@ -1,0 +1,418 @@
+#include "engine/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "config/config.h"
+#include "engine/op.h"
+#include "engine/private.h"
+#include "fleet/feed.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+#include "store/outbox.h"
+
+void *batch_grow(struct batch *b, void **array, size_t *count, size_t *cap, size_t size)
+{
+	if (*count == *cap) {
+		size_t more = *cap ? *cap * 2 : 16;
+		void *bigger = realloc(*array, more * size);
+		if (!bigger) {
+			b->failed = true;
+			return NULL;
+		}
+		*array = bigger;
+		*cap = more;
+	}
+	void *slot = (char *)*array + (*count)++ * size;
+	memset(slot, 0, size);
+	return slot;
+}
+#define GROW(b, list, count, cap) batch_grow((b), (void **)&(b)->list, &(b)->count, &(b)->cap, sizeof *(b)->list)
+
+bool ids_add(struct batch *b, struct ids *ids, int64_t id)
+{
+	int64_t *slot = batch_grow(b, (void **)&ids->at, &ids->count, &ids->cap, sizeof *ids->at);
+	if (slot) {
+		*slot = id;
+	}
+	return slot != NULL;
+}
+
+struct held *batch_live(struct batch *b, int64_t device_id, const char *component)
+{
+	for (size_t i = b->held_count; i-- > 0;) {
+		struct task *t = &b->held[i].task;
+		if (t->device_id == device_id && task_state_is_live(t->state) && strcmp(t->component, component) == 0) {
+			return &b->held[i];
+		}
+	}
+	return NULL;
+}
+
+struct held *batch_task(struct batch *b, int64_t task_id)
+{
+	for (size_t i = 0; i < b->held_count; i++) {
+		if (b->held[i].task.id == task_id) {
+			return &b->held[i];
+		}
+	}
+	return NULL;
+}
+
+struct rollout *batch_assignment(struct batch *b, int64_t device_id, const char *component)
+{
+	for (size_t i = 0; i < b->assignment_count; i++) {
+		struct rollout *r = &b->assignments[i];
+		if (r->device_id == device_id && !r->ended_ms && strcmp(r->component, component) == 0) {
+			return r;
+		}
+	}
+	return NULL;
+}
+
+void batch_event(struct batch *b, int64_t task_id, const char *event, const char *from, const char *to, const char *detail)
+{
+	struct event_insert *e = GROW(b, events, event_count, event_cap);
+	if (e) {
+		*e = (struct event_insert){.task_id = task_id, .event = event, .from = from, .to = to};
+		text_copy(e->detail, sizeof e->detail, detail);
+	}
+}
+
+void batch_audit(struct batch *b, const struct actor *actor, const char *action, const char *target, const char *detail)
+{
+	struct audit_insert *a = GROW(b, audits, audit_count, audit_cap);
+	if (a) {
+		*a = (struct audit_insert){.actor = *actor, .action = action};
+		text_copy(a->target, sizeof a->target, target);
+		text_copy(a->detail, sizeof a->detail, detail);
+	}
+}
+
+void batch_fact(struct batch *b, int64_t device_id, const char *component, const char *version)
+{
+	struct version_fact *f = NULL;
+	for (size_t i = 0; i < b->fact_count && !f; i++) {
+		if (b->facts[i].device_id == device_id && strcmp(b->facts[i].component, component) == 0) {
+			f = &b->facts[i];
+		}
+	}
+	f = f ? f : GROW(b, facts, fact_count, fact_cap);
+	if (f) {
+		f->device_id = device_id;
+		text_copy(f->component, sizeof f->component, component);
+		text_copy(f->version, sizeof f->version, version);
+		ids_add(b, &b->changed[CHANGE_DEVICE], device_id);
+	}
+}
+
+bool batch_move(struct batch *b, struct held *h, enum task_event event, const char *code, const char *detail)
+{
+	enum task_state from = h->task.state;
+	const struct task_edge *edge = task_apply(&h->task, event, code, b->now_ms);
+	if (!edge) {
+		return false;
+	}
+	h->dirty = true;
+	batch_event(b, h->task.id, task_event_name(event), task_state_name(from), task_state_name(edge->to), *detail ? detail : code);
+	if (edge->to == TASK_DOWNLOADING) {
+		ids_add(b, &b->outbox_delay, h->task.id);
+	} else if (!task_state_is_sendable(edge->to)) {
+		ids_add(b, &b->outbox_drop, h->task.id);
+	}
+	if (h->task.ended_ms && h->task.way == WAY_PUSH) {
+		struct ids *how = edge->to == TASK_CANCELLED ? &b->ended_cancelled : edge->to == TASK_SUPERSEDED ? &b->ended_superseded : &b->ended_done;
+		ids_add(b, how, h->task.rollout_id);
+	}
+	return true;
+}
+
+/* --- the other operations: small ones --- */
+
+static void run_sent(struct batch *b, struct op *op)
+{
+	struct held *h = batch_task(b, op->task_id);
+	if (!h) {
+		return;
+	}
+	batch_move(b, h, EVENT_SENT, "", op->mqtt ? "broker" : "poll");
+	if (op->mqtt && task_state_is_sendable(h->task.state)) {
+		ids_add(b, &b->outbox_sent, op->task_id);
+	}
+}
+
+static void run_hasten(struct batch *b, struct op *op)
+{
+	struct held *h = batch_task(b, op->task_id);
+	if (h && h->task.way == WAY_PUSH && task_state_is_sendable(h->task.state)) {
+		ids_add(b, &b->outbox_put, op->task_id);
+	}
+}
+
+static void run_silence(struct batch *b, struct op *op)
+{
+	struct held *h = batch_task(b, op->task_id);
+	struct task_timers timers = {b->config->task_ttl, b->config->stall_timeout, b->config->install_timeout};
+	if (h) {
+		struct verdict v = report_silence(&h->task, &timers, b->now_ms);
+		if (v.moves) {
+			batch_move(b, h, v.event, v.code, "");
+		}
+	}
+}
+
+static void run_op(struct batch *b, struct op *op)
+{
+	op->refused.kind = ERR_NONE;
+	switch (op->kind) {
+	case OP_ORDER:
+		batch_order(b, op);
+		break;
+	case OP_CANCEL:
+		batch_cancel(b, op);
+		break;
+	case OP_REPORT:
+		batch_hear(b, op);
+		break;
+	case OP_SENT:
+		run_sent(b, op);
+		break;
+	case OP_UNSENT:
+		ids_add(b, &b->outbox_retry, op->task_id);
+		break;
+	case OP_HASTEN:
+		run_hasten(b, op);
+		break;
+	case OP_SILENCE:
+		run_silence(b, op);
+		break;
+	case OP_NOTE:
+		batch_fact(b, op->device_id, op->in.note.component, op->in.note.version);
+		break;
+	}
+}
+
+/* --- reading --- */
+
+static bool hold_tasks(struct batch *b, struct db *db, const struct ids *devices, struct err *err)
+{
+	struct task *tasks = NULL;
+	size_t count = 0;
+	if (devices->count && !store_tasks_lock(db, devices->at, devices->count, &tasks, &count, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct held *h = GROW(b, held, held_count, held_cap);
+		if (h) {
+			h->task = tasks[i];
+		}
+	}
+	free(tasks);
+	return true;
+}
+
+static bool take_fresh_ids(struct batch *b, struct db *db, size_t orders, struct err *err)
+{
+	int64_t *rollouts = calloc(orders, sizeof *rollouts);
+	int64_t *tasks = calloc(orders, sizeof *tasks);
+	bool ok = rollouts && tasks && store_task_ids(db, orders, rollouts, tasks, err);
+	for (size_t i = 0; ok && i < orders; i++) {
+		ids_add(b, &b->fresh_rollouts, rollouts[i]);
+		ids_add(b, &b->fresh_tasks, tasks[i]);
+	}
+	free(rollouts);
+	free(tasks);
+	return ok;
+}
+
+static bool prepare(struct batch *b, struct db *db, struct commit_op **ops, size_t n, struct err *err)
+{
+	struct ids devices = {0};
+	struct ids ordered = {0};
+	for (size_t i = 0; i < n; i++) {
+		const struct op *op = (const struct op *)(const void *)ops[i];
+		if (op->kind != OP_NOTE && op->kind != OP_UNSENT) {
+			ids_add(b, &devices, op->device_id);
+		}
+		if (op->kind == OP_ORDER || op->kind == OP_CANCEL) {
+			ids_add(b, &ordered, op->device_id);
+			b->wake = true;
+		}
+	}
+	bool ok = hold_tasks(b, db, &devices, err);
+	if (ok && ordered.count) {
+		ok = store_assignments_lock(db, ordered.at, ordered.count, &b->assignments, &b->assignment_count, err) &&
+		     take_fresh_ids(b, db, ordered.count, err);
+		b->assignment_cap = b->assignment_count;
+	}
+	free(devices.at);
+	free(ordered.at);
+	return ok;
+}
+
+/* --- writing: each table once --- */
+
+static bool write_tasks(struct batch *b, struct db *db, struct err *err)
+{
+	const struct task **fresh = calloc(b->held_count + 1, sizeof *fresh);
+	const struct task **dirty = calloc(b->held_count + 1, sizeof *dirty);
+	size_t fresh_count = 0;
+	size_t dirty_count = 0;
+	bool ok = (fresh && dirty) || err_set(err, ERR_INTERNAL, "out of memory");
+	for (size_t i = 0; ok && i < b->held_count; i++) {
+		const struct held *h = &b->held[i];
+		if (h->is_new) {
+			fresh[fresh_count++] = &h->task;
+		} else if (h->dirty) {
+			dirty[dirty_count++] = &h->task;
+		}
+		if (h->is_new || h->dirty) {
+			ids_add(b, &b->changed[CHANGE_TASK], h->task.id);
+		}
+	}
+	/* what ends must end before its successor begins: one live task per device and component */
+	ok = ok && (!dirty_count || store_tasks_update(db, dirty, dirty_count, err)) && (!fresh_count || store_tasks_insert(db, fresh, fresh_count, err));
+	free(fresh);
+	free(dirty);
+	return ok;
+}
+
+static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
+{
+	const struct {
+		const struct ids *ids;
+		const char *reason;
+	} ends[] = {{&b->ended_done, "done"}, {&b->ended_cancelled, "cancelled"}, {&b->ended_superseded, "superseded"}, {&b->ended_replaced, "replaced"}};
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		if (ends[i].ids->count && !store_rollouts_end(db, ends[i].ids->at, ends[i].ids->count, ends[i].reason, err)) {
+			return false;
+		}
+	}
+	if (b->rollout_count && !store_rollouts_insert(db, b->rollouts, b->rollout_count, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < b->described.count; i++) {
+		for (size_t j = 0; j < b->assignment_count; j++) {
+			if (b->assignments[j].id == b->described.at[i] && !store_rollout_describe(db, &b->assignments[j], err)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static bool write_outbox(struct batch *b, struct db *db, struct err *err)
+{
+	const struct config *c = b->config;
+	int64_t lease = b->engine->broker_up ? OUTBOX_LEASE_MS : 0;
+	return (!b->outbox_put.count || store_outbox_put(db, b->outbox_put.at, b->outbox_put.count, lease, err)) &&
+	       (!b->outbox_sent.count || store_outbox_sent(db, b->outbox_sent.at, b->outbox_sent.count, c->resend_min, c->resend_max, err)) &&
+	       (!b->outbox_delay.count || store_outbox_delay(db, b->outbox_delay.at, b->outbox_delay.count, c->resend_max, err)) &&
+	       (!b->outbox_retry.count || store_outbox_delay(db, b->outbox_retry.at, b->outbox_retry.count, 0, err)) &&
+	       (!b->outbox_drop.count || store_outbox_drop(db, b->outbox_drop.at, b->outbox_drop.count, err));
+}
+
+static bool write_changes(struct batch *b, struct db *db, struct err *err)
+{
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		const struct ids *ids = &b->changed[kind];
+		if (ids->count && !store_change(db, (enum change_kind)kind, ids->at, ids->count, b->wake, &b->positions[kind], err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool write_all(struct batch *b, struct db *db, struct err *err)
+{
+	for (size_t i = 0; i < b->learnt_count; i++) {
+		if (!store_firmware_learn(db, b->learnt[i].firmware_id, b->learnt[i].version, err)) {
+			return false;
+		}
+	}
+	return write_rollouts(b, db, err) && write_tasks(b, db, err) && (!b->fact_count || store_versions_write(db, b->facts, b->fact_count, err)) &&
+	       write_outbox(b, db, err) && (!b->event_count || store_events_insert(db, b->events, b->event_count, b->now_ms, err)) &&
+	       (!b->audit_count || store_audits_insert(db, b->audits, b->audit_count, err)) && write_changes(b, db, err);
+}
+
+bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struct err *err)
+{
+	struct engine *e = ctx;
+	struct batch *b = e->batch;
+	batch_free(b);
+	b->engine = e;
+	b->config = e->config;
+	b->now_ms = clock_wall_ms();
+	if (!prepare(b, db, ops, n, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		run_op(b, (struct op *)ops[i]);
+	}
+	if (b->failed) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	return write_all(b, db, err);
+}
+
+/* --- after COMMIT --- */
+
+void batch_committed(void *ctx, struct commit_op **ops, size_t n)
+{
+	(void)ops;
+	(void)n;
+	struct engine *e = ctx;
+	struct batch *b = e->batch;
+	fleet_write(e->fleet);
+	for (size_t i = 0; i < b->learnt_count; i++) {
+		fleet_learn_version(e->fleet, b->learnt[i].firmware_id, b->learnt[i].version);
+	}
+	for (size_t i = 0; i < b->fact_count; i++) {
+		if (strcmp(b->facts[i].component, COMPONENT_DEFAULT) == 0) {
+			fleet_set_version(e->fleet, b->facts[i].device_id, b->facts[i].version);
+		}
+	}
+	for (size_t i = 0; i < b->held_count; i++) {
+		if (b->held[i].is_new || b->held[i].dirty) {
+			fleet_put_task(e->fleet, &b->held[i].task);
+		}
+	}
+	for (size_t i = 0; i < b->assignment_count; i++) {
+		fleet_put_assignment(e->fleet, &b->assignments[i]);
+	}
+	fleet_done(e->fleet);
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		if (b->positions[kind]) {
+			feed_applied(e->feed, b->positions[kind]);
+		}
+	}
+	pthread_mutex_lock(&e->ready_lock);
+	if (b->outbox_put.count && e->ready) {
+		e->ready(e->ready_ctx, b->outbox_put.at, b->outbox_put.count);
+	}
+	pthread_mutex_unlock(&e->ready_lock);
+	batch_free(b);
+}
+
+void batch_free(struct batch *b)
+{
+	struct ids *lists[] = {&b->described, &b->ended_done, &b->ended_cancelled, &b->ended_superseded, &b->ended_replaced, &b->outbox_put,
+		&b->outbox_sent, &b->outbox_delay, &b->outbox_retry, &b->outbox_drop, &b->fresh_rollouts, &b->fresh_tasks};
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		free(lists[i]->at);
+	}
+	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
+		free(b->changed[kind].at);
+	}
+	free(b->held);
+	free(b->assignments);
+	free(b->rollouts);
+	free(b->events);
+	free(b->audits);
+	free(b->facts);
+	free(b->learnt);
+	memset(b, 0, sizeof *b);
+}

@@ -1,0 +1,208 @@
+/* Orders inside a group commit: what becomes of an operator's push, passive assignment or cancellation. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+#include "engine/batch.h"
+#include "engine/op.h"
+
+static void target_of(const struct op *op, char out[TEXT_SIZE])
+{
+	snprintf(out, TEXT_SIZE, "device/%s/firmware/%" PRId64, op->in.order.order.device, op->in.order.firmware.id);
+}
+
+static int64_t take_id(struct ids *ids) { return ids->count ? ids->at[--ids->count] : 0; }
+
+static int64_t new_rollout(struct batch *b, const struct op *op)
+{
+	const struct order *order = &op->in.order.order;
+	const struct firmware *fw = &op->in.order.firmware;
+	struct rollout_insert *row = batch_grow(b, (void **)&b->rollouts, &b->rollout_count, &b->rollout_cap, sizeof *row);
+	if (!row) {
+		return 0;
+	}
+	struct rollout *r = &row->rollout;
+	*r = (struct rollout){
+		.id = take_id(&b->fresh_rollouts),
+		.way = order->way,
+		.product_id = fw->product_id,
+		.device_id = op->device_id,
+		.firmware_id = fw->id,
+		.created_ms = b->now_ms,
+	};
+	text_copy(r->component, sizeof r->component, fw->component);
+	text_copy(r->version_name, sizeof r->version_name, order->version_name);
+	text_copy(r->description, sizeof r->description, order->description);
+	row->created_by = order->actor.name;
+	return r->id;
+}
+
+static struct held *new_task(struct batch *b, const struct op *op, int64_t rollout_id)
+{
+	struct held *h = batch_grow(b, (void **)&b->held, &b->held_count, &b->held_cap, sizeof *h);
+	if (!h) {
+		return NULL;
+	}
+	const struct firmware *fw = &op->in.order.firmware;
+	h->is_new = true;
+	h->task = (struct task){
+		.id = take_id(&b->fresh_tasks),
+		.rollout_id = rollout_id,
+		.device_id = op->device_id,
+		.firmware_id = fw->id,
+		.way = op->in.order.order.way,
+		.state = TASK_QUEUED,
+		.rev = 1,
+		.created_ms = b->now_ms,
+		.updated_ms = b->now_ms,
+	};
+	text_copy(h->task.component, sizeof h->task.component, fw->component);
+	text_copy(h->task.source_version, sizeof h->task.source_version, op->in.order.source_version);
+	text_uuid(h->task.token);
+	batch_event(b, h->task.id, "ordered", "", task_state_name(TASK_QUEUED), op->in.order.order.actor.name);
+	return h;
+}
+
+static void end_assignment(struct batch *b, struct rollout *r, struct ids *how)
+{
+	r->ended_ms = b->now_ms;
+	ids_add(b, how, r->id);
+	ids_add(b, &b->changed[CHANGE_ROLLOUT], r->id);
+}
+
+static void refuse(struct op *op, const struct held *live)
+{
+	err_set(&op->refused, ERR_CONFLICT, "the device is busy with task %" PRId64 " (%s): wait for it, or cancel it first", live->task.id,
+		task_state_name(live->task.state));
+}
+
+static void order_push(struct batch *b, struct op *op, struct held *live, enum order_outcome outcome)
+{
+	struct rollout *assigned = batch_assignment(b, op->device_id, op->in.order.firmware.component);
+	if (outcome == ORDER_SAME) {
+		op->result.task_id = live->task.id;
+		op->result.rollout_id = live->task.rollout_id;
+		ids_add(b, &b->outbox_put, live->task.id);
+		batch_event(b, live->task.id, "ordered_again", task_state_name(live->task.state), task_state_name(live->task.state), op->in.order.order.actor.name);
+		return;
+	}
+	if (assigned && assigned->firmware_id != op->in.order.firmware.id) {
+		end_assignment(b, assigned, &b->ended_superseded); /* the newest order is what the device is to run */
+	}
+	op->result.rollout_id = new_rollout(b, op);
+	struct held *task = new_task(b, op, op->result.rollout_id);
+	if (task) {
+		op->result.task_id = task->task.id;
+		ids_add(b, &b->outbox_put, task->task.id);
+	}
+}
+
+/* Keeps an assignment of the same firmware (its answer and file name stay), or makes a new one. */
+static int64_t keep_or_make_assignment(struct batch *b, struct op *op, struct rollout *assigned)
+{
+	const struct order *order = &op->in.order.order;
+	if (assigned && assigned->firmware_id == op->in.order.firmware.id) {
+		text_copy(assigned->version_name, sizeof assigned->version_name, order->version_name);
+		text_copy(assigned->description, sizeof assigned->description, order->description);
+		ids_add(b, &b->described, assigned->id);
+		ids_add(b, &b->changed[CHANGE_ROLLOUT], assigned->id);
+		return assigned->id;
+	}
+	if (assigned) {
+		end_assignment(b, assigned, &b->ended_replaced);
+	}
+	int64_t id = new_rollout(b, op);
+	struct rollout *mine = batch_grow(b, (void **)&b->assignments, &b->assignment_count, &b->assignment_cap, sizeof *mine);
+	if (id && mine) {
+		*mine = b->rollouts[b->rollout_count - 1].rollout;
+		ids_add(b, &b->changed[CHANGE_ROLLOUT], id);
+	}
+	return id;
+}
+
+/* Has the device already been brought there by this assignment? Then nothing new is to be done. */
+static bool is_done(struct batch *b, int64_t rollout_id)
+{
+	for (size_t i = b->held_count; i-- > 0;) {
+		if (b->held[i].task.rollout_id == rollout_id) {
+			return b->held[i].task.state == TASK_SUCCEEDED;
+		}
+	}
+	return false;
+}
+
+static void order_passive(struct batch *b, struct op *op, const struct held *live)
+{
+	struct rollout *assigned = batch_assignment(b, op->device_id, op->in.order.firmware.component);
+	op->result.rollout_id = keep_or_make_assignment(b, op, assigned);
+	if (live && task_state_is_live(live->task.state)) {
+		op->result.task_id = live->task.id; /* the same firmware is under way already */
+		return;
+	}
+	if (!is_done(b, op->result.rollout_id)) {
+		const struct held *task = new_task(b, op, op->result.rollout_id);
+		op->result.task_id = task ? task->task.id : 0;
+	}
+}
+
+void batch_order(struct batch *b, struct op *op)
+{
+	const struct order *order = &op->in.order.order;
+	const struct firmware *fw = &op->in.order.firmware;
+	struct held *live = batch_live(b, op->device_id, fw->component);
+	op->result = (struct order_result){.outcome = decide_order(live ? &live->task : NULL, fw->id), .device_id = op->device_id, .firmware = *fw};
+	if (op->result.outcome == ORDER_REFUSE) {
+		refuse(op, live);
+		return;
+	}
+	if (op->result.outcome == ORDER_SUPERSEDE) {
+		batch_move(b, live, EVENT_SUPERSEDED, "", order->actor.name);
+	}
+	if (order->way == WAY_PUSH) {
+		order_push(b, op, live, op->result.outcome);
+	} else {
+		order_passive(b, op, live);
+	}
+	char target[TEXT_SIZE];
+	char detail[TEXT_SIZE];
+	target_of(op, target);
+	snprintf(detail, sizeof detail, "task %" PRId64 " rollout %" PRId64, op->result.task_id, op->result.rollout_id);
+	batch_audit(b, &order->actor, order->way == WAY_PUSH ? "device.push" : "device.assign", target, detail);
+}
+
+static bool cancel_task(struct batch *b, struct held *h, const struct actor *actor)
+{
+	return h && batch_move(b, h, EVENT_CANCELLED, "", actor->name);
+}
+
+static bool cancel_assignment(struct batch *b, int64_t rollout_id, const struct actor *actor)
+{
+	for (size_t i = 0; i < b->assignment_count; i++) {
+		struct rollout *r = &b->assignments[i];
+		if (r->id == rollout_id && !r->ended_ms) {
+			struct held *live = batch_live(b, r->device_id, r->component);
+			if (live && live->task.rollout_id == rollout_id) {
+				cancel_task(b, live, actor);
+			}
+			end_assignment(b, r, &b->ended_cancelled);
+			return true;
+		}
+	}
+	return false;
+}
+
+void batch_cancel(struct batch *b, struct op *op)
+{
+	const struct actor *actor = &op->in.actor;
+	bool found = op->rollout_id ? cancel_assignment(b, op->rollout_id, actor) : cancel_task(b, batch_task(b, op->task_id), actor);
+	if (!found) {
+		err_set(&op->refused, ERR_NOT_FOUND, op->rollout_id ? "no such active assignment" : "no such live task: it has ended already");
+		return;
+	}
+	char target[TEXT_SIZE];
+	snprintf(target, sizeof target, op->rollout_id ? "assignment/%" PRId64 : "task/%" PRId64, op->rollout_id ? op->rollout_id : op->task_id);
+	batch_audit(b, actor, op->rollout_id ? "assignment.cancel" : "task.cancel", target, "");
+	op->result = (struct order_result){.rollout_id = op->rollout_id, .task_id = op->task_id, .device_id = op->device_id};
+}

@@ -1,0 +1,162 @@
+#include "engine/dispatch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alias.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "config/config.h"
+#include "engine/offer.h"
+#include "engine/op.h"
+#include "engine/presence.h"
+#include "engine/private.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+#include "store/db.h"
+#include "store/outbox.h"
+
+enum { CLAIM_MAX = 512, SENT_AGO_MIN_MS = 1000 };
+
+void dispatch_attach(struct engine *e, dispatch_ready *ready, void *ctx)
+{
+	pthread_mutex_lock(&e->ready_lock);
+	e->ready_ctx = ctx;
+	e->ready = ready;
+	pthread_mutex_unlock(&e->ready_lock);
+}
+
+void dispatch_state(struct engine *e, bool up)
+{
+	e->broker_up = up;
+	metrics_set(METRIC_MQTT_CONNECTED, up);
+}
+
+bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, size_t *count, int64_t *next_ms, struct err *err)
+{
+	struct outbox_row rows[CLAIM_MAX];
+	*count = 0;
+	if (!e->dispatch_db) {
+		e->dispatch_db = db_open(e->db_config, err);
+	}
+	if (!e->dispatch_db || !db_revive(e->dispatch_db, err) ||
+		!store_outbox_claim(e->dispatch_db, max < CLAIM_MAX ? max : CLAIM_MAX, OUTBOX_LEASE_MS, rows, count, next_ms, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < *count; i++) {
+		out[i] = (struct dispatch_item){.task_id = rows[i].task_id, .attempt = rows[i].attempt};
+	}
+	return true;
+}
+
+/* The message lives at the broker until the next repetition: a persistent session collects no copies. */
+static uint32_t expiry_of(const struct config *c, int64_t attempt)
+{
+	int64_t ms = c->resend_min;
+	for (int64_t i = 0; i < attempt && ms < c->resend_max; i++) {
+		ms *= 2;
+	}
+	ms = ms < c->resend_max ? ms : c->resend_max;
+	return (uint32_t)((ms + 999) / 1000);
+}
+
+bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct dispatch_message *out)
+{
+	bool ok = false;
+	*out = (struct dispatch_message){.expiry_s = expiry_of(e->config, item->attempt)};
+	fleet_read(e->fleet);
+	const struct fleet_task *t = fleet_task(e->fleet, item->task_id);
+	const struct device_entry *device = t ? fleet_device_by_id(e->fleet, t->device_id) : NULL;
+	if (device && task_state_is_sendable(t->state)) {
+		out->offer.task_id = t->id;
+		text_copy(out->device, sizeof out->device, fleet_device_name(e->fleet, device));
+		ok = offer_task(e->fleet, t, &out->offer);
+		fleet_sent(t, clock_wall_ms());
+	}
+	fleet_done(e->fleet);
+	return ok;
+}
+
+static int64_t device_of(struct engine *e, int64_t task_id)
+{
+	fleet_read(e->fleet);
+	const struct fleet_task *t = fleet_task(e->fleet, task_id);
+	int64_t id = t ? t->device_id : 0;
+	fleet_done(e->fleet);
+	return id;
+}
+
+static void submit(struct engine *e, enum op_kind kind, int64_t device_id, int64_t task_id)
+{
+	struct op *op = device_id ? op_new(e, kind) : NULL;
+	if (op) {
+		op->device_id = device_id;
+		op->task_id = task_id;
+		op->mqtt = true;
+		op_submit(op, NULL); /* a full queue: the lease ends and the push is sent again */
+	}
+}
+
+void dispatch_sent(struct engine *e, int64_t task_id)
+{
+	metrics_add(METRIC_PUSHES, 1);
+	submit(e, OP_SENT, device_of(e, task_id), task_id);
+}
+
+void dispatch_failed(struct engine *e, int64_t task_id)
+{
+	metrics_add(METRIC_PUSH_FAILURES, 1);
+	submit(e, OP_UNSENT, device_of(e, task_id), task_id);
+}
+
+bool dispatch_is_ours(struct engine *e, const char *device, const char *alias)
+{
+	struct alias a;
+	if (!alias_verify(e->alias_key, alias, &a)) {
+		return false;
+	}
+	fleet_read(e->fleet);
+	const struct device_entry *d = fleet_device(e->fleet, device);
+	bool same = d && d->id == (int64_t)a.device;
+	fleet_done(e->fleet);
+	return same;
+}
+
+/* The push task of a device that is to be told (again), or 0. Under the reader's hold. */
+static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t now_ms, int64_t sent_ago_ms)
+{
+	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
+		bool told_lately = now_ms - __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED) < sent_ago_ms;
+		if (t->way == WAY_PUSH && t->state != TASK_DOWNLOADING && task_state_is_sendable(t->state) && !told_lately) {
+			return t->id;
+		}
+	}
+	return 0;
+}
+
+int64_t presence_seen(struct fleet *f, const struct device_entry *device, int64_t now_ms, const struct config *config)
+{
+	if (fleet_seen(device, now_ms) < PRESENCE_AWAY_S) {
+		return 0;
+	}
+	return waiting_push(f, device->id, now_ms, config->resend_min);
+}
+
+void presence_hasten(struct engine *e, int64_t device_id, int64_t task_id) { submit(e, OP_HASTEN, device_id, task_id); }
+
+void dispatch_presence(struct engine *e, const char *device)
+{
+	int64_t now = clock_wall_ms();
+	fleet_read(e->fleet);
+	const struct device_entry *d = fleet_device(e->fleet, device);
+	int64_t device_id = d ? d->id : 0;
+	int64_t task_id = d ? waiting_push(e->fleet, device_id, now, SENT_AGO_MIN_MS) : 0;
+	if (d) {
+		fleet_seen(d, now);
+	}
+	fleet_done(e->fleet);
+	if (task_id) {
+		presence_hasten(e, device_id, task_id);
+	}
+}

@@ -1,0 +1,55 @@
+#include "engine/hear.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "engine/evidence.h"
+#include "engine/op.h"
+#include "engine/presence.h"
+#include "engine/private.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+
+/* The live task a report of this device and component is about, or 0. Under the reader's hold. */
+static int64_t live_task(const struct fleet *f, int64_t device_id, const char *component)
+{
+	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
+		if (strcmp(t->component, component) == 0) {
+			return t->id;
+		}
+	}
+	return 0;
+}
+
+bool hear_report(struct engine *e, const char *device, const struct report *report, hear_done *done, void *ctx, struct err *err)
+{
+	fleet_read(e->fleet);
+	const struct device_entry *entry = fleet_device(e->fleet, device);
+	int64_t device_id = entry ? entry->id : 0;
+	int64_t hasten = entry ? presence_seen(e->fleet, entry, clock_wall_ms(), e->config) : 0;
+	int64_t live = entry ? live_task(e->fleet, device_id, report->component) : 0;
+	fleet_done(e->fleet);
+	if (!device_id) {
+		return err_set(err, ERR_NOT_FOUND, "no device of that name");
+	}
+	if (hasten) {
+		presence_hasten(e, device_id, hasten);
+	}
+	struct op *op = op_new(e, OP_REPORT);
+	if (!op) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	op->device_id = device_id;
+	op->task_id = report->task_id ? report->task_id : live;
+	op->in.report = *report;
+	op->in.report.device_id = device_id;
+	op->done.hear = done;
+	op->done_ctx = ctx;
+	if (!evidence_submit_after(e, op->task_id, op, err)) {
+		metrics_add(METRIC_REPORTS_DROPPED, 1);
+		return false;
+	}
+	metrics_add(METRIC_REPORTS, 1);
+	return true;
+}

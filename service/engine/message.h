@@ -1,0 +1,47 @@
+/* The vocabulary between the MQTT transport and the dialects that speak over it: what a device's message means, and how ours are written. The transport
+ * knows no dialect and the dialect no transport; main.c brings them together.
+ */
+#ifndef ENGINE_MESSAGE_H
+#define ENGINE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/alias.h"
+#include "common/topic.h"
+#include "model/report.h"
+
+struct buf;
+struct dispatch_message;
+struct err;
+struct offer;
+
+/* What arrived. */
+struct message {
+	enum message_kind {
+		MESSAGE_REPORT, /* a device tells something: report */
+		MESSAGE_GET,    /* a device asks what there is for it */
+		MESSAGE_PUSH,   /* push-shaped: an echo of ours, or forged: alias */
+		MESSAGE_BAD,    /* not understood; err says why */
+	} kind;
+	char device[NAME_SIZE];
+	bool answerable; /* the device expects a reply */
+	struct report report;
+	char alias[ALIAS_SIZE + 1]; /* "" if it is no possible alias */
+};
+
+struct message_dialect {
+	const char *const *report_filters; /* NULL-terminated */
+	const char *const *echo_filters;   /* where our own pushes come by again */
+	/* Pure. err is filled for MESSAGE_BAD. */
+	void (*decode)(const char *topic, const void *payload, size_t len, struct message *out, struct err *err);
+	/* A push: where and what. */
+	void (*push)(const struct dispatch_message *message, const char *public_url, char topic[TOPIC_SIZE], struct buf *payload);
+	/* The reply to a report (why NULL: committed). */
+	void (*report_reply)(const char *device, const struct err *why, char topic[TOPIC_SIZE], struct buf *payload);
+	/* The reply to a get: the offer, or nothing, or why not. */
+	void (*get_reply)(const char *device, const struct offer *offer, const struct err *why, const char *public_url, char topic[TOPIC_SIZE],
+		struct buf *payload);
+};
+
+#endif

@@ -1,0 +1,55 @@
+#include "engine/op.h"
+
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "engine/private.h"
+
+static void finish(struct commit_op *base, const struct err *err)
+{
+	struct op *op = (struct op *)base;
+	const struct err *why = err ? err : op->refused.kind != ERR_NONE ? &op->refused : NULL;
+	switch (op->kind) {
+	case OP_ORDER:
+	case OP_CANCEL:
+		if (op->done.order) {
+			op->done.order(op->done_ctx, &op->result, why);
+		}
+		break;
+	case OP_REPORT:
+		if (op->done.hear) {
+			op->done.hear(op->done_ctx, why);
+		}
+		break;
+	case OP_SENT:
+	case OP_UNSENT:
+	case OP_HASTEN:
+	case OP_SILENCE:
+	case OP_NOTE:
+		if (op->done.plain) {
+			op->done.plain(op, why);
+		}
+		break;
+	}
+	free(op);
+}
+
+struct op *op_new(struct engine *engine, enum op_kind kind)
+{
+	struct op *op = calloc(1, sizeof *op);
+	if (op) {
+		op->base.done = finish;
+		op->engine = engine;
+		op->kind = kind;
+	}
+	return op;
+}
+
+bool op_submit(struct op *op, struct err *err)
+{
+	if (commit_submit(op->engine->commit, &op->base)) {
+		return true;
+	}
+	free(op);
+	return err_set(err, ERR_BUSY, "too much is waiting to be written: try again in a moment");
+}

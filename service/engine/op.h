@@ -1,0 +1,66 @@
+/* Inside engine/ only: the operations of the group commit, one struct for all kinds. */
+#ifndef ENGINE_OP_H
+#define ENGINE_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "engine/hear.h"
+#include "engine/order.h"
+#include "model/report.h"
+#include "work/commit.h"
+
+struct engine;
+
+enum op_kind {
+	OP_ORDER,    /* an operator's push or passive assignment */
+	OP_CANCEL,   /* of a task or an assignment */
+	OP_REPORT,   /* a device's words, or the transport's evidence */
+	OP_SENT,     /* a poll was answered (mqtt false) or the broker took the push (mqtt true) */
+	OP_UNSENT,   /* the broker did not take it */
+	OP_HASTEN,   /* the device is there: tell it now */
+	OP_SILENCE,  /* a timer may have ended */
+	OP_NOTE,     /* facts no task waits for */
+};
+
+struct op {
+	struct commit_op base; /* first */
+	struct engine *engine;
+	enum op_kind kind;
+	int64_t device_id;
+	int64_t task_id;
+	int64_t rollout_id; /* OP_CANCEL */
+	bool mqtt;          /* OP_SENT */
+	union {
+		struct {
+			struct order order;
+			struct firmware firmware;
+			char source_version[VERSION_SIZE];
+		} order;
+		struct actor actor; /* OP_CANCEL */
+		struct report report;
+		struct version_note {
+			char component[COMPONENT_SIZE];
+			char version[VERSION_SIZE];
+		} note;
+	} in;
+	/* out; written anew by each run */
+	struct order_result result;
+	struct err refused; /* kind ERR_NONE: went through */
+	/* who waits */
+	union {
+		order_done *order;
+		hear_done *hear;
+		void (*plain)(struct op *op, const struct err *err);
+	} done;
+	void *done_ctx;
+};
+
+/* A zeroed operation whose completion frees it (after telling whoever waits). NULL: out of memory. */
+struct op *op_new(struct engine *engine, enum op_kind kind);
+
+/* Queues it; on false it was freed and err is ERR_BUSY. */
+bool op_submit(struct op *op, struct err *err);
+
+#endif

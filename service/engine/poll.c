@@ -1,0 +1,271 @@
+#include "engine/poll.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "engine/notes.h"
+#include "engine/offer.h"
+#include "engine/op.h"
+#include "engine/presence.h"
+#include "engine/private.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+#include "model/decide.h"
+
+enum { CANDIDATES_MAX = 16 };
+
+/* What a poll found, taken out of the snapshot under one hold. */
+struct found {
+	int64_t device_id;
+	int64_t tell_task;   /* a queued task that this answer notifies; 0 = none */
+	int64_t hasten_task; /* the device was away: its push is sent again as well */
+	bool news;           /* it told a version that is not known */
+	bool live;           /* a task is under way */
+	bool offered;
+};
+
+static size_t gather(const struct fleet *f, int64_t device_id, struct candidate *out)
+{
+	size_t n = 0;
+	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t && n < CANDIDATES_MAX; t = t->next) {
+		out[n++] = (struct candidate){.kind = CANDIDATE_TASK, .rollout_id = t->rollout_id, .task_id = t->id, .created_ms = t->created_ms,
+			.component = t->component, .version = "", .state = t->state, .code = ""};
+	}
+	for (const struct fleet_assignment *a = fleet_assignments_of(f, device_id); a && n < CANDIDATES_MAX; a = a->next) {
+		out[n++] = (struct candidate){.kind = CANDIDATE_ASSIGNMENT, .rollout_id = a->id, .created_ms = a->created_ms, .component = a->component,
+			.version = "", .code = ""};
+	}
+	return n;
+}
+
+static bool fill_firmware(const struct fleet *f, int64_t id, struct offer *out)
+{
+	const struct fleet_firmware *fw = fleet_firmware(f, id);
+	if (!fw) {
+		return false;
+	}
+	out->size = fw->firmware.artifact.size;
+	memcpy(out->md5, fw->md5, sizeof out->md5);
+	memcpy(out->sha256, fw->sha256, sizeof out->sha256);
+	memcpy(out->version, fw->firmware.version, sizeof out->version);
+	memcpy(out->component, fw->firmware.component, sizeof out->component);
+	return true;
+}
+
+/* As the operator named it, with the file name that stays. */
+static bool offer_assignment(const struct fleet *f, const struct fleet_assignment *a, struct offer *out)
+{
+	if (!fill_firmware(f, a->firmware_id, out)) {
+		return false;
+	}
+	out->rollout_id = a->id;
+	out->passive = true;
+	memcpy(out->alias, a->alias, sizeof out->alias);
+	memcpy(out->version, a->version_name, sizeof out->version);
+	memcpy(out->description, a->description, sizeof out->description);
+	return out->alias[0] != '\0';
+}
+
+bool offer_task(const struct fleet *f, const struct fleet_task *t, struct offer *out)
+{
+	if (!fill_firmware(f, t->firmware_id, out)) {
+		return false;
+	}
+	out->rollout_id = t->rollout_id;
+	memcpy(out->alias, t->alias, sizeof out->alias);
+	if (!*out->version) {
+		memcpy(out->version, t->token, sizeof t->token);
+	}
+	return out->alias[0] != '\0';
+}
+
+/* An assignment of the same firmware as the task speaks for it. */
+static bool fill_offer(const struct fleet *f, int64_t device_id, const struct candidate *c, struct offer *out)
+{
+	const struct fleet_task *t = c->task_id ? fleet_task(f, c->task_id) : NULL;
+	out->task_id = c->task_id;
+	out->description[0] = '\0';
+	out->passive = false;
+	for (const struct fleet_assignment *a = fleet_assignments_of(f, device_id); a; a = a->next) {
+		bool speaks = t ? a->firmware_id == t->firmware_id : a->id == c->rollout_id;
+		if (speaks && strcmp(a->component, c->component) == 0) {
+			return offer_assignment(f, a, out);
+		}
+	}
+	return t && offer_task(f, t, out);
+}
+
+static bool look(struct engine *e, const struct poll *poll, struct found *found, struct offer *offer)
+{
+	struct candidate candidates[CANDIDATES_MAX];
+	const char *component = poll->component ? poll->component : COMPONENT_DEFAULT;
+	int64_t now = clock_wall_ms();
+	*found = (struct found){0};
+	fleet_read(e->fleet);
+	const struct device_entry *device = fleet_device(e->fleet, poll->device);
+	if (!device) {
+		fleet_done(e->fleet);
+		return false;
+	}
+	found->device_id = device->id;
+	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 && strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
+	found->hasten_task = presence_seen(e->fleet, device, now, e->config);
+	found->live = fleet_tasks_of(e->fleet, device->id) != NULL;
+	struct device_facts facts = {.component = component, .version = *poll->version ? poll->version : fleet_device_version(e->fleet, device)};
+	size_t n = gather(e->fleet, device->id, candidates);
+	struct decision d = decide(&facts, candidates, n, now, NULL);
+	found->offered = d.offer && fill_offer(e->fleet, device->id, d.offer, offer);
+	if (found->offered && d.offer->kind == CANDIDATE_TASK && d.offer->state == TASK_QUEUED) {
+		found->tell_task = d.offer->task_id;
+	}
+	fleet_done(e->fleet);
+	return true;
+}
+
+/* A poll that waits for the group commit. */
+struct waiting {
+	struct engine *engine;
+	poll_done *done;
+	void *ctx;
+	struct offer offer;
+	char device[NAME_SIZE];
+	char component[COMPONENT_SIZE];
+};
+
+static void told(struct op *op, const struct err *err)
+{
+	struct waiting *w = op->done_ctx;
+	w->done(w->ctx, err ? NULL : &w->offer, err);
+	free(w);
+}
+
+static void reported(void *ctx, const struct err *err)
+{
+	struct waiting *w = ctx;
+	if (err) {
+		w->done(w->ctx, NULL, err);
+	} else { /* look again: the report may have ended the task */
+		struct poll again = {.device = w->device, .component = w->component, .version = ""};
+		poll_device(w->engine, &again, w->done, w->ctx);
+	}
+	free(w);
+}
+
+static void busy(poll_done *done, void *ctx, const char *why)
+{
+	struct err err = {0};
+	err_set(&err, ERR_BUSY, "%s", why);
+	done(ctx, NULL, &err);
+}
+
+static struct waiting *wait_for(struct engine *e, const struct poll *poll, const struct offer *offer, poll_done *done, void *ctx)
+{
+	struct waiting *w = calloc(1, sizeof *w);
+	if (!w) {
+		return NULL;
+	}
+	*w = (struct waiting){.engine = e, .done = done, .ctx = ctx};
+	if (offer) {
+		w->offer = *offer;
+	}
+	text_copy(w->device, sizeof w->device, poll->device);
+	text_copy(w->component, sizeof w->component, poll->component ? poll->component : COMPONENT_DEFAULT);
+	return w;
+}
+
+/* The answer moves a task from queued to notified: first the commit, then the answer. */
+static void tell(struct engine *e, const struct poll *poll, const struct found *found, const struct offer *offer, poll_done *done, void *ctx)
+{
+	struct waiting *w = wait_for(e, poll, offer, done, ctx);
+	struct op *op = w ? op_new(e, OP_SENT) : NULL;
+	if (!op) {
+		free(w);
+		busy(done, ctx, "out of memory");
+		return;
+	}
+	op->device_id = found->device_id;
+	op->task_id = found->tell_task;
+	op->done.plain = told;
+	op->done_ctx = w;
+	struct err err = {0};
+	metrics_add(METRIC_POLLS_TELLING, 1);
+	if (!op_submit(op, &err)) {
+		free(w);
+		done(ctx, NULL, &err);
+	}
+}
+
+static void report_first(struct engine *e, const struct poll *poll, poll_done *done, void *ctx)
+{
+	struct waiting *w = wait_for(e, poll, NULL, done, ctx);
+	if (!w) {
+		busy(done, ctx, "out of memory");
+		return;
+	}
+	struct report report = {.kind = REPORT_VERSION};
+	text_copy(report.version, sizeof report.version, poll->version);
+	memcpy(report.component, w->component, sizeof report.component);
+	struct err err = {0};
+	metrics_add(METRIC_POLLS_TELLING, 1);
+	if (!hear_report(e, w->device, &report, reported, w, &err)) {
+		free(w);
+		done(ctx, NULL, &err);
+	}
+}
+
+void poll_device(struct engine *e, const struct poll *poll, poll_done *done, void *ctx)
+{
+	struct found found;
+	struct offer offer;
+	if (!look(e, poll, &found, &offer)) {
+		struct err err = {0};
+		metrics_add(METRIC_POLLS_UNKNOWN, 1);
+		err_set(&err, ERR_NOT_FOUND, "no device of that name");
+		done(ctx, NULL, &err);
+		return;
+	}
+	if (found.hasten_task) {
+		presence_hasten(e, found.device_id, found.hasten_task);
+	}
+	if (found.news && found.live) {
+		report_first(e, poll, done, ctx);
+		return;
+	}
+	if (found.news && notes_put(e, found.device_id, poll->version)) {
+		metrics_add(METRIC_POLLS_NOTING, 1);
+	} else if (!found.tell_task) {
+		metrics_add(METRIC_POLLS_IDLE, 1);
+	}
+	if (found.tell_task) {
+		tell(e, poll, &found, &offer, done, ctx);
+		return;
+	}
+	done(ctx, found.offered ? &offer : NULL, NULL);
+}
+
+bool poll_explain(struct engine *e, const char *device, const char *component, bool chinese, struct buf *out)
+{
+	struct candidate candidates[CANDIDATES_MAX];
+	struct decision_trace trace = {0};
+	fleet_read(e->fleet);
+	const struct device_entry *entry = fleet_device(e->fleet, device);
+	if (entry) {
+		struct device_facts facts = {.component = component, .version = fleet_device_version(e->fleet, entry)};
+		size_t n = gather(e->fleet, entry->id, candidates);
+		struct decision d = decide(&facts, candidates, n, clock_wall_ms(), &trace);
+		reason_print(&d.reason, chinese, out);
+		buf_putc(out, '\n');
+		for (size_t i = 0; i < trace.count; i++) {
+			if (trace.reasons[i].id != d.reason.id || trace.reasons[i].number != d.reason.number) {
+				reason_print(&trace.reasons[i], chinese, out);
+				buf_putc(out, '\n');
+			}
+		}
+	}
+	fleet_done(e->fleet);
+	return entry != NULL;
+}

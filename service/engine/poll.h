@@ -1,0 +1,42 @@
+/* "Is there something for me?": a device's poll, whatever its dialect. Answered from memory; only what moves a task waits for the group commit. */
+#ifndef ENGINE_POLL_H
+#define ENGINE_POLL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/alias.h"
+#include "model/nouns.h"
+
+struct engine;
+struct err;
+
+struct poll {
+	const char *device;
+	const char *component; /* NULL = app */
+	const char *version;   /* "" = not told */
+};
+
+/* What a device is offered. */
+struct offer {
+	int64_t task_id;    /* 0: an assignment whose task has ended */
+	int64_t rollout_id;
+	int64_t size;
+	char alias[ALIAS_SIZE];
+	char version[VERSION_SIZE]; /* as the device shall call it */
+	char md5[33];
+	char sha256[65];
+	char component[COMPONENT_SIZE];
+	char description[DESCRIPTION_SIZE];
+	bool passive;
+};
+
+/* offer NULL: nothing for it. err not NULL: ERR_NOT_FOUND (no such device), ERR_UNAVAILABLE, ERR_BUSY. On the caller's thread at once, or later on the commit's. */
+typedef void poll_done(void *ctx, const struct offer *offer, const struct err *err);
+void poll_device(struct engine *engine, const struct poll *poll, poll_done *done, void *ctx);
+
+/* Why does this device (not) get something? Sentences, one a line, written into out (English or Chinese). false: no such device. */
+struct buf;
+bool poll_explain(struct engine *engine, const char *device, const char *component, bool chinese, struct buf *out);
+
+#endif

@@ -1,0 +1,51 @@
+/* Inside engine/ only: what its files share. */
+#ifndef ENGINE_PRIVATE_H
+#define ENGINE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch;
+struct cache;
+struct commit;
+struct config;
+struct db;
+struct db_config;
+struct digest_key;
+struct evidence;
+struct feed;
+struct fleet;
+struct notes;
+struct pool;
+struct ticker;
+
+enum { OUTBOX_LEASE_MS = 15000 };
+
+struct engine {
+	_Atomic(const struct config *) config; /* replaced by engine_reload() */
+	struct pool *pool;
+	struct fleet *fleet;
+	struct feed *feed;
+	struct commit *commit;
+	struct cache *cache;
+	struct evidence *evidence;
+	struct notes *notes;
+	struct ticker *ticker;
+	struct digest_key *alias_key;
+	struct batch *batch; /* the commit thread's */
+	_Atomic(bool) broker_up;
+	/* where freshly ordered tasks go (engine/dispatch.h), under its own lock */
+	pthread_mutex_t ready_lock;
+	void (*ready)(void *ctx, const int64_t *tasks, size_t n);
+	void *ready_ctx;
+	struct db *dispatch_db; /* the dispatching thread's */
+	struct db_config *db_config;
+};
+
+/* Waits until the snapshot of this replica shows the change at pos (at most 5 s: then it returns all the same; the feed will get there). */
+void engine_settle(struct engine *engine, int64_t pos);
+
+#endif

@@ -1,0 +1,91 @@
+#include "engine/throttle.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "common/text.h"
+
+enum { SETS = 512, WAYS = 8, PREFIX_LEN = 8 };
+
+/* A window begins with its first failure. */
+struct slot {
+	uint64_t who;     /* keyed hash: an outsider cannot aim at one set */
+	int64_t since_ms; /* 0 = free */
+	int64_t used_ms;
+	int failures;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct slot table[SETS][WAYS];
+
+static uint64_t identify(const char *address)
+{
+	struct in6_addr v6;
+	if (inet_pton(AF_INET6, address, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6)) {
+		return text_hash((const char *)&v6, PREFIX_LEN);
+	}
+	return text_hash(address, strlen(address));
+}
+
+static struct slot *find(uint64_t who)
+{
+	struct slot *set = table[who % SETS];
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].since_ms && set[i].who == who) {
+			return &set[i];
+		}
+	}
+	return NULL;
+}
+
+/* A free slot, else the one longest unused. */
+static struct slot *claim(uint64_t who)
+{
+	struct slot *set = table[who % SETS];
+	struct slot *best = &set[0];
+	for (int i = 1; i < WAYS; i++) {
+		if (set[i].used_ms < best->used_ms) {
+			best = &set[i];
+		}
+	}
+	*best = (struct slot){.who = who};
+	return best;
+}
+
+bool throttle_take(const char *address, int64_t now_ms)
+{
+	uint64_t who = identify(address);
+	pthread_mutex_lock(&lock);
+	struct slot *slot = find(who);
+	if (!slot) {
+		slot = claim(who);
+	}
+	if (!slot->since_ms || now_ms - slot->since_ms >= THROTTLE_WINDOW_MS) {
+		slot->since_ms = now_ms;
+		slot->failures = 0;
+	}
+	slot->used_ms = now_ms;
+	bool granted = slot->failures < THROTTLE_FAILURES;
+	slot->failures += granted;
+	pthread_mutex_unlock(&lock);
+	return granted;
+}
+
+void throttle_forgive(const char *address)
+{
+	uint64_t who = identify(address);
+	pthread_mutex_lock(&lock);
+	struct slot *slot = find(who);
+	if (slot) {
+		*slot = (struct slot){0};
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void throttle_reset(void)
+{
+	pthread_mutex_lock(&lock);
+	memset(table, 0, sizeof table);
+	pthread_mutex_unlock(&lock);
+}
