@@ -1,0 +1,575 @@
+/* The life of a request: libmicrohttpd calls the handler once for the head, again for each piece of the body, and once when all is here. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "http/inside.h"
+#include "http/reply.h"
+#include "http/request.h"
+#include "http/uri.h"
+#include "metrics/metrics.h"
+
+enum {
+	POOL_SIZE = 24 * 1024, /* of a connection: HTTP_HEAD_MAX, its index and the reply's head */
+	FORM_MAX = 64 * 1024,  /* what a form may hold beside its file */
+};
+
+#define CHUNKED UINT64_MAX
+
+/* --- beginning and end ------------------------------------------------------------------------------------------------------------ */
+
+static struct http_request *request_new(struct http_loop *loop)
+{
+	struct http_request *req = loop->free_requests;
+	if (req) {
+		loop->free_requests = req->next;
+	} else if (!(req = malloc(sizeof(*req)))) {
+		return NULL;
+	}
+	memset(req, 0, offsetof(struct http_request, param_text));
+	req->loop = loop;
+	loop->requests++;
+	loop->open++;
+	return req;
+}
+
+void http_intake_bury(struct http_request *req)
+{
+	http_request_wipe(req);
+	free(req);
+}
+
+void http_intake_free_list(struct http_loop *loop)
+{
+	while (loop->free_requests) {
+		struct http_request *req = loop->free_requests;
+		loop->free_requests = req->next;
+		free(req);
+	}
+	while (loop->free_lines) {
+		struct http_line *line = loop->free_lines;
+		loop->free_lines = line->next;
+		free(line);
+	}
+}
+
+/* Recycles the request if its connection is done with it and no worker has it. */
+static void settle(struct http_request *req)
+{
+	if (req->conn || req->away || (req->inflow && http_upload_busy(req))) {
+		return;
+	}
+	struct http_loop *loop = req->loop;
+	http_request_wipe(req);
+	req->next = loop->free_requests;
+	loop->free_requests = req;
+	loop->requests--;
+}
+
+/* --- replying --------------------------------------------------------------------------------------------------------------------- */
+
+void http_intake_refuse(struct http_request *req, int status, const struct err *err)
+{
+	const struct http_dialect *dialect = req->match.dialect;
+	bool was = req->on_loop;
+	req->on_loop = true;
+	if (dialect && dialect->refuse) {
+		dialect->refuse(req, status, err, dialect->ctx);
+	}
+	if (!req->answered) {
+		http_reply_plain(req, status, err->text);
+	}
+	req->on_loop = was;
+}
+
+static void refuse(struct http_request *req, int status, enum err_kind kind, const char *sentence)
+{
+	struct err err;
+	err_set(&err, kind, "%s", sentence);
+	http_intake_refuse(req, status, &err);
+}
+
+static enum MHD_Result give(struct http_request *req)
+{
+	struct MHD_Response *response = req->response;
+	req->response = NULL;
+	req->given = true;
+	if (!response) {
+		return MHD_NO;
+	}
+	if (req->loop->draining) {
+		MHD_add_response_header(response, "Connection", "close");
+	}
+	if (req->watch) {
+		http_watch_begin(req->watch, req->line->fd);
+	}
+	metrics_add(METRIC_HTTP_REQUESTS, 1);
+	if (req->status >= 500) {
+		metrics_add(METRIC_HTTP_ERRORS, 1);
+	}
+	enum MHD_Result result = MHD_queue_response(req->conn, (unsigned)req->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+/* --- the head --------------------------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	(void)kind;
+	(void)value;
+	unsigned *count = cls;
+	*count += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	return MHD_YES;
+}
+
+/* How long the body is. False when the head leaves that open to opinion, which is how requests are smuggled. */
+static bool read_framing(struct http_request *req)
+{
+	const char *coding = http_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	const char *length = http_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	if (coding) {
+		req->has_body = true;
+		req->length = CHUNKED;
+		return !length && strcasecmp(coding, "chunked") == 0;
+	}
+	if (length) {
+		unsigned count = 0;
+		MHD_get_connection_values(req->conn, MHD_HEADER_KIND, count_length, &count);
+		req->length = strtoull(length, NULL, 10); /* libmicrohttpd has checked the digits */
+		req->has_body = req->length > 0 || count > 1;
+		return count == 1;
+	}
+	return true;
+}
+
+static uint64_t body_max(const struct http_request *req)
+{
+	const struct http_route *route = req->match.route;
+	uint64_t max = route->body_max ? route->body_max : req->loop->server->config.upload_max;
+	switch (route->body) {
+	case HTTP_BODY_FILE:
+		return max + FORM_MAX;
+	case HTTP_BODY_MEMORY:
+		return route->body_max;
+	case HTTP_BODY_NONE:
+		break;
+	}
+	return HTTP_DRAIN_MAX;
+}
+
+static bool type_is(const char *type, const char *wanted)
+{
+	size_t len = strlen(wanted);
+	return type && strncasecmp(type, wanted, len) == 0 && (type[len] == '\0' || strchr("; \t", type[len]));
+}
+
+static bool check_body(struct http_request *req)
+{
+	const struct http_route *route = req->match.route;
+	const char *wanted = route->body == HTTP_BODY_FILE     ? "multipart/form-data"
+			     : route->body == HTTP_BODY_MEMORY ? route->body_type
+							       : NULL;
+	if (req->length != CHUNKED && req->length > body_max(req)) {
+		refuse(req, 413, ERR_TOO_LARGE, "The body is larger than this service accepts.");
+		return false;
+	}
+	if (wanted && !type_is(http_request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE), wanted)) {
+		struct err err;
+		err_set(&err, ERR_INVALID, "The Content-Type must be %s.", wanted);
+		http_intake_refuse(req, 415, &err);
+		return false;
+	}
+	return true;
+}
+
+static bool find_route(struct http_request *req)
+{
+	struct http_match *match = &req->match;
+	http_router_find(req->loop->server->router, req->method, req->path, match);
+	if (req->bad) {
+		refuse(req, req->bad, ERR_INVALID,
+		       req->bad == 414 ? "The URI is longer than 4,096 bytes."
+				       : "The URI is malformed: a bad %-escape, a NUL or not UTF-8.");
+	} else if (MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size > HTTP_HEAD_MAX) {
+		refuse(req, 431, ERR_TOO_LARGE, "The header block is larger than 16 KiB.");
+	} else if (!match->route && match->allow[0]) {
+		http_reply_header(req, MHD_HTTP_HEADER_ALLOW, match->allow);
+		refuse(req, 405, ERR_INVALID, "This method is not allowed here.");
+	} else if (!match->route) {
+		refuse(req, 404, ERR_NOT_FOUND, "There is nothing here.");
+	} else {
+		http_request_params(req);
+		return true;
+	}
+	return false;
+}
+
+/* Routed and admitted? If not, it has replied. */
+static void screen(struct http_request *req)
+{
+	req->screened = true;
+	if (!find_route(req)) {
+		return;
+	}
+	const struct http_dialect *dialect = req->match.dialect;
+	if (dialect->admit) {
+		req->on_loop = true;
+		bool admitted = dialect->admit(req, dialect->ctx);
+		req->on_loop = false;
+		if (!admitted) {
+			if (!req->answered) {
+				refuse(req, 403, ERR_DENIED, "Not admitted.");
+			}
+			return;
+		}
+	}
+	if (!req->has_body || check_body(req)) {
+		req->admitted = true;
+	}
+}
+
+static bool open_body(struct http_request *req)
+{
+	switch (req->match.route->body) {
+	case HTTP_BODY_FILE:
+		return http_upload_new(req);
+	case HTTP_BODY_MEMORY:
+		req->body_size = req->length == CHUNKED ? 4096 : (size_t)req->length + 1;
+		req->body = malloc(req->body_size);
+		if (!req->body) {
+			refuse(req, 503, ERR_UNAVAILABLE, "Out of memory.");
+		}
+		return req->body != NULL;
+	case HTTP_BODY_NONE:
+		break;
+	}
+	return true;
+}
+
+static enum MHD_Result begin_body(struct http_request *req)
+{
+	req->phase = HTTP_PHASE_BODY;
+	req->line->since = req->loop->now;
+	return MHD_YES;
+}
+
+/* Refused before the body was read: a short one is read and dropped so that the connection lives; else the reply goes out at once and the
+ * connection closes. */
+static enum MHD_Result refuse_early(struct http_request *req)
+{
+	if (req->length <= HTTP_DRAIN_MAX && !http_request_header(req, MHD_HTTP_HEADER_EXPECT)) {
+		return begin_body(req);
+	}
+	req->line->linger = true;
+	return give(req);
+}
+
+static enum MHD_Result take_head(struct http_request *req, const char *method)
+{
+	if (!req->method) {
+		req->method = method;
+		if (!read_framing(req)) {
+			req->bad = 400;
+			req->length = CHUNKED; /* nothing after this can be trusted: reply and close */
+		}
+		if (!req->has_body) {
+			req->phase = HTTP_PHASE_BODY; /* a reply now would cost the connection; the next call comes at once */
+			return MHD_YES;
+		}
+		screen(req);
+		if (req->admitted) {
+			open_body(req);
+		}
+	}
+	if (req->answered) {
+		return refuse_early(req);
+	}
+	if (req->inflow && !http_upload_begun(req)) {
+		http_loop_suspend(req);
+		return MHD_YES;
+	}
+	return begin_body(req);
+}
+
+/* --- the body --------------------------------------------------------------------------------------------------------------------- */
+
+/* The body cannot go on. The reply was written past libmicrohttpd, which takes none in the middle of a body. */
+static enum MHD_Result cut(struct http_request *req)
+{
+	req->cut = true;
+	req->line->linger = true;
+	return MHD_NO;
+}
+
+static bool append(struct http_request *req, const char *data, size_t len)
+{
+	size_t at = (size_t)req->received - len;
+	if (at + len >= req->body_size) {
+		size_t size = (at + len + 1) * 2;
+		char *body = realloc(req->body, size);
+		if (!body) {
+			return false;
+		}
+		req->body = body;
+		req->body_size = size;
+	}
+	memcpy(req->body + at, data, len);
+	req->body[at + len] = '\0';
+	return true;
+}
+
+static enum MHD_Result take_body(struct http_request *req, const char *data, size_t *size)
+{
+	size_t len = *size;
+	req->received += len;
+	if (req->answered) {
+		*size = 0;
+		return MHD_YES;
+	}
+	if (req->received > body_max(req)) {
+		refuse(req, 413, ERR_TOO_LARGE, "The body is larger than this service accepts.");
+		return cut(req);
+	}
+	switch (req->match.route->body) {
+	case HTTP_BODY_MEMORY:
+		if (!append(req, data, len)) {
+			return MHD_NO;
+		}
+		break;
+	case HTTP_BODY_FILE:
+		len = http_upload_take(req, data, len);
+		req->received -= *size - len;
+		if (len < *size) {
+			http_loop_suspend(req);
+		}
+		break;
+	case HTTP_BODY_NONE:
+		break;
+	}
+	*size -= len;
+	return MHD_YES;
+}
+
+/* --- all is here ------------------------------------------------------------------------------------------------------------------ */
+
+static void start(struct http_request *req)
+{
+	const struct http_route *route = req->match.route;
+	req->started = true;
+	if (route->body == HTTP_BODY_FILE) {
+		if (req->inflow || http_upload_new(req)) {
+			http_upload_whole(req);
+		}
+	} else if (route->where == HTTP_WORKER) {
+		if (!http_loop_submit(req, false)) {
+			http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+			refuse(req, 503, ERR_BUSY, "The service is busy; try again.");
+		}
+	} else {
+		req->on_loop = true;
+		route->handle(req, NULL, req->match.dialect->ctx);
+		req->on_loop = false;
+	}
+}
+
+/* The server stops and nobody works on this request: whoever still owes the reply gets it for himself. */
+static enum MHD_Result let_go(struct http_request *req, void **ctx)
+{
+	if (atomic_exchange(&req->life, HTTP_DEAD) == HTTP_ANSWERED) {
+		atomic_store(&req->life, HTTP_ANSWERED);
+		req->away = true; /* its post is on the way */
+		return MHD_NO;
+	}
+	struct http_loop *loop = req->loop;
+	*ctx = NULL;
+	req->line->req = NULL;
+	loop->requests--;
+	loop->open--;
+	return MHD_NO;
+}
+
+static enum MHD_Result take_all(struct http_request *req, void **ctx)
+{
+	req->phase = HTTP_PHASE_FULL;
+	if (!req->screened) {
+		screen(req);
+	}
+	if (!req->started && !req->answered) {
+		start(req);
+	}
+	if (req->answered) {
+		return give(req);
+	}
+	if (req->cut) {
+		return let_go(req, ctx);
+	}
+	http_loop_suspend(req);
+	return MHD_YES;
+}
+
+void http_intake_job(struct http_request *req, struct worker *worker)
+{
+	if (req->inflow) {
+		http_upload_job(req, worker);
+	} else {
+		req->match.route->handle(req, worker, req->match.dialect->ctx);
+	}
+}
+
+void http_intake_posted(struct http_request *req)
+{
+	unsigned todo = req->todo;
+	req->away = false;
+	if (todo & HTTP_POST_REPLY) {
+		req->answered = true;
+	}
+	if (todo & HTTP_POST_JOB && req->inflow) {
+		http_upload_posted(req);
+	}
+	if (req->conn && req->answered && req->phase == HTTP_PHASE_FULL) {
+		http_loop_resume(req);
+	}
+	settle(req);
+}
+
+void http_intake_abandon(struct http_request *req)
+{
+	if (req->suspended && !req->away && !req->answered && !(req->inflow && http_upload_busy(req))) {
+		req->cut = true;
+		http_loop_resume(req);
+	}
+}
+
+/* --- libmicrohttpd's callbacks ---------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t len)
+{
+	(void)address;
+	(void)len;
+	const struct http_loop *loop = cls;
+	return loop->connections < loop->server->connections_max ? MHD_YES : MHD_NO;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *conn, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	struct http_loop *loop = cls;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = http_line_open(loop, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+		loop->connections++;
+		metrics_add(METRIC_HTTP_CONNECTIONS, 1);
+		return;
+	}
+	loop->connections--;
+	metrics_add(METRIC_HTTP_CONNECTIONS, -1);
+	if (*context) {
+		http_line_closing(*context);
+		*context = NULL;
+	}
+}
+
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
+{
+	struct http_loop *loop = cls;
+	struct http_line *line = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	struct http_request *req = line ? request_new(loop) : NULL;
+	loop->parsing = req;
+	if (!req) {
+		return NULL;
+	}
+	if (line->watches) {
+		http_watch_pin(line);
+	}
+	req->conn = conn;
+	req->line = line;
+	req->path = uri;
+	req->bad = http_uri_check(uri);
+	if (strncmp(uri + strlen(uri) + 1, "HTTP/", 5) != 0) {
+		req->bad = 400; /* the target ended at a NUL, not before the version */
+	}
+	line->req = req;
+	line->since = loop->now;
+	return req;
+}
+
+static size_t on_unescape(void *cls, struct MHD_Connection *conn, char *text)
+{
+	(void)conn;
+	struct http_loop *loop = cls;
+	struct http_request *req = loop->parsing;
+	if (!req || req->bad) {
+		return strlen(text);
+	}
+	if (text == req->path) {
+		req->path = http_uri_path(text);
+		loop->parsing = NULL;
+		return strlen(text);
+	}
+	return http_uri_decode(text);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
+				  const char *data, size_t *size, void **ctx)
+{
+	(void)cls;
+	(void)conn;
+	(void)url;
+	(void)version;
+	struct http_request *req = *ctx;
+	if (!req) {
+		return MHD_NO;
+	}
+	if (req->cut && req->phase != HTTP_PHASE_FULL) {
+		return MHD_NO;
+	}
+	if (req->phase == HTTP_PHASE_HEAD) {
+		return take_head(req, method);
+	}
+	return *size ? take_body(req, data, size) : take_all(req, ctx);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx, enum MHD_RequestTerminationCode code)
+{
+	(void)conn;
+	struct http_loop *loop = cls;
+	struct http_request *req = *ctx;
+	*ctx = NULL;
+	if (!req) {
+		return;
+	}
+	struct http_line *line = req->line;
+	req->conn = NULL;
+	req->line = NULL;
+	line->req = NULL;
+	line->since = loop->now;
+	line->dripping = false;
+	line->sighted = false;
+	loop->open--;
+	if (loop->parsing == req) {
+		loop->parsing = NULL;
+	}
+	log_debug("http", LOG_S("request", http_request_id(req)), LOG_S("method", req->method), LOG_S("path", req->path),
+		  LOG_I("status", req->status));
+	if (req->watch) {
+		http_watch_finish(line, &req->watch, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	}
+	if (req->inflow) {
+		http_upload_step(req);
+	}
+	settle(req);
+}
+
+struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, int listener)
+{
+	const struct http_server *server = loop->server;
+	unsigned idle_s = (unsigned)((server->config.idle_timeout_ms + 999) / 1000);
+	/* one more than our own limit, so that on_accept() closes what is over it instead of leaving it in the backlog */
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, on_accept, loop, on_request, loop,
+				MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, server->connections_max + 1,
+				MHD_OPTION_PER_IP_CONNECTION_LIMIT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE,
+				MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
+				1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop,
+				MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, loop, MHD_OPTION_END);
+}

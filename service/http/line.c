@@ -1,0 +1,260 @@
+/* Connections: the slow senders among them, and those that outlive their end. */
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "http/inside.h"
+
+enum {
+	HEAD_MS = 10 * 1000,   /* a request head must be complete so long after its first bytes */
+	WINDOW_MS = 10 * 1000, /* a body must bring ... */
+	WINDOW_BYTES = 4096,   /* ... so much in each such time */
+	LOOK_MS = 25,
+	LOOK_MAX_MS = 400,
+	PATIENCE_MS = 30 * 1000, /* for an acknowledgement, when none comes */
+	LINGER_MS = 2000,
+	LINGER_MAX = 1024 * 1024,
+	ORPHANS_MAX = 1024, /* of a loop */
+};
+
+struct http_line *http_line_open(struct http_loop *loop, int fd)
+{
+	struct http_line *line = loop->free_lines;
+	if (line) {
+		loop->free_lines = line->next;
+	} else if (!(line = malloc(sizeof(*line)))) {
+		return NULL;
+	}
+	*line = (struct http_line){.loop = loop, .fd = fd, .since = loop->now, .sighted = true, .next = loop->lines};
+	if (line->next) {
+		line->next->prev = line;
+	}
+	loop->lines = line;
+	return line;
+}
+
+void http_line_watch(struct http_line *line)
+{
+	struct http_loop *loop = line->loop;
+	line->look_every = LOOK_MS;
+	line->look_at = loop->now + LOOK_MS;
+	line->moved_at = loop->now;
+	if (line->watched) {
+		return;
+	}
+	line->watched = true;
+	line->watch_prev = NULL;
+	line->watch_next = loop->watched;
+	if (line->watch_next) {
+		line->watch_next->watch_prev = line;
+	}
+	loop->watched = line;
+}
+
+static void unwatch(struct http_line *line)
+{
+	if (!line->watched) {
+		return;
+	}
+	line->watched = false;
+	if (line->watch_next) {
+		line->watch_next->watch_prev = line->watch_prev;
+	}
+	if (line->watch_prev) {
+		line->watch_prev->watch_next = line->watch_next;
+	} else {
+		line->loop->watched = line->watch_next;
+	}
+}
+
+static void recycle(struct http_line *line)
+{
+	struct http_loop *loop = line->loop;
+	unwatch(line);
+	if (line->closed) {
+		close(line->fd);
+		loop->orphans--;
+	}
+	line->next = loop->free_lines;
+	loop->free_lines = line;
+}
+
+static bool outlives(struct http_line *line)
+{
+	if (line->watches) {
+		http_watch_pin(line);
+	}
+	if ((!line->watches && !line->linger) || line->loop->orphans >= ORPHANS_MAX) {
+		return false;
+	}
+	int fd = fcntl(line->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) {
+		return false;
+	}
+	shutdown(fd, SHUT_WR);
+	line->fd = fd;
+	return true;
+}
+
+void http_line_closing(struct http_line *line)
+{
+	struct http_loop *loop = line->loop;
+	if (line->next) {
+		line->next->prev = line->prev;
+	}
+	if (line->prev) {
+		line->prev->next = line->next;
+	} else {
+		loop->lines = line->next;
+	}
+	if (outlives(line)) {
+		line->closed = true;
+		loop->orphans++;
+		http_line_watch(line);
+	} else {
+		http_watch_end_all(line);
+		recycle(line);
+	}
+}
+
+/* Reads and drops what still comes. False when that is over. */
+static bool linger(struct http_line *line)
+{
+	char waste[16 * 1024];
+	ssize_t got;
+	do {
+		got = recv(line->fd, waste, sizeof(waste), MSG_DONTWAIT);
+		line->drained += got > 0 ? (uint64_t)got : 0;
+	} while (got > 0 && line->drained < LINGER_MAX);
+	return got < 0 && line->drained < LINGER_MAX && line->loop->now - line->moved_at < LINGER_MS;
+}
+
+static void look(struct http_line *line)
+{
+	int64_t now = line->loop->now;
+	if (line->closed && line->linger && !linger(line)) {
+		line->linger = false;
+	}
+	if (line->watches && http_watch_look(line)) {
+		line->moved_at = now;
+		line->look_every = LOOK_MS;
+	} else if (!line->linger && line->look_every < LOOK_MAX_MS) {
+		line->look_every *= 2;
+	}
+	line->look_at = now + line->look_every;
+	if (now - line->moved_at > PATIENCE_MS) {
+		http_watch_end_all(line);
+	}
+	if (line->closed && !line->watches && !line->linger) {
+		recycle(line);
+	} else if (!line->closed && !line->watches) {
+		unwatch(line);
+	}
+}
+
+void http_line_look(struct http_loop *loop)
+{
+	struct http_line *next;
+	for (struct http_line *line = loop->watched; line; line = next) {
+		next = line->watch_next;
+		if (loop->now >= line->look_at) {
+			look(line);
+		}
+	}
+}
+
+void http_line_forget(struct http_loop *loop)
+{
+	while (loop->watched) {
+		struct http_line *line = loop->watched;
+		if (line->watches) {
+			http_watch_look(line);
+			http_watch_end_all(line);
+		}
+		recycle(line);
+	}
+}
+
+/* --- slow senders ------------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t bytes_received(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_bytes_received : 0;
+}
+
+/* libmicrohttpd has no call to close a connection: it finds the end of the stream instead. */
+static void kick(struct http_line *line)
+{
+	struct http_request *req = line->req;
+	if (req && req->phase == HTTP_PHASE_BODY && !req->answered) {
+		struct err err;
+		err_set(&err, ERR_INVALID, "The request came too slowly.");
+		http_intake_refuse(req, 408, &err);
+	} else if (!req || !req->method) {
+		static const char reply[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+		send(line->fd, reply, sizeof(reply) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	shutdown(line->fd, SHUT_RD);
+}
+
+/* Between requests: bytes that make no request line. */
+static bool drips_line(struct http_line *line)
+{
+	uint64_t seen = bytes_received(line->fd);
+	if (line->sighted && seen != line->seen && !line->dripping) {
+		line->dripping = true;
+		line->since = line->loop->now;
+	}
+	line->seen = seen;
+	line->sighted = true;
+	return line->dripping && line->loop->now - line->since > HEAD_MS;
+}
+
+static bool drips_body(struct http_line *line, struct http_request *req)
+{
+	if (!req->has_body || req->suspended || line->loop->now - line->since < WINDOW_MS) {
+		return false;
+	}
+	bool slow = req->received - req->window < WINDOW_BYTES;
+	line->since = line->loop->now;
+	req->window = req->received;
+	return slow;
+}
+
+static bool drips(struct http_line *line)
+{
+	struct http_request *req = line->req;
+	if (!req) {
+		return drips_line(line);
+	}
+	switch (req->phase) {
+	case HTTP_PHASE_HEAD:
+		return !req->method && line->loop->now - line->since > HEAD_MS;
+	case HTTP_PHASE_BODY:
+		return drips_body(line, req);
+	case HTTP_PHASE_FULL:
+		break;
+	}
+	return false;
+}
+
+void http_line_judge(struct http_loop *loop)
+{
+	struct http_line *next;
+	for (struct http_line *line = loop->lines; line; line = next) {
+		next = line->next;
+		if (drips(line)) {
+			kick(line);
+		} else if (line->req && line->req->given && line->req->watch) {
+			http_watch_progress(line->req->watch, line->fd);
+		}
+	}
+}

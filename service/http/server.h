@@ -1,0 +1,94 @@
+/* The HTTP server: the only code that knows libmicrohttpd.
+ *
+ * Each loop is a thread of ours with a libmicrohttpd daemon of its own in external epoll mode on one shared listening socket (its internal epoll
+ * thread hangs when 128 sockets are ready at once). Nothing but the loop's thread ever touches libmicrohttpd: a request whose handler has not
+ * replied when it returns is suspended; http_reply*() from any thread posts to the loop's queue (eventfd) and the loop resumes it.
+ *
+ * Limits, all configured: connections (over: closed at accept), header block 16 KiB, URI 4 KiB (414), body per route (413; what overruns a chunked
+ * body is drained up to 64 KiB, then closed), idle timeout, and a floor of bytes over time for request heads and bodies (a dripping client is
+ * closed). A NUL, a malformed %-escape or invalid UTF-8 in the URI is refused with 400 before any route sees it.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct http_request;
+struct pool;
+struct worker;
+
+enum http_where {
+	HTTP_INLINE, /* on the loop's thread: memory only, never blocks; may keep the request and reply later from any thread */
+	HTTP_WORKER, /* on a worker thread, which owns a database connection; pool queue full: 503 with Retry-After */
+};
+
+enum http_body {
+	HTTP_BODY_NONE,   /* a body is drained (up to 64 KiB) and ignored */
+	HTTP_BODY_MEMORY, /* whole in memory before the handler runs, at most body_max; http_request_body() */
+	HTTP_BODY_FILE,   /* multipart/form-data with one file field, streamed through `upload` on workers, at most body_max of file bytes */
+};
+
+/* Replies exactly once, before or after it returns, with one of the http_reply functions. `worker` is NULL on inline routes. */
+typedef void http_handler(struct http_request *req, struct worker *worker, void *ctx);
+
+/* A streamed file upload. All run on worker threads, one at a time and in order for one request (not always the same thread). The server
+ * buffers at most 2 x 256 KiB per upload and stops reading from the peer meanwhile. */
+struct http_upload {
+	/* Before the first byte of the body is read (so that a refusal costs no transfer): NULL and err refuses the request. */
+	void *(*begin)(struct http_request *req, struct worker *worker, void *ctx, struct err *err);
+	/* The file name that came with the file field (valid UTF-8, may hold anything else), once, before the first data. */
+	bool (*name)(void *state, const char *file_name, struct err *err);
+	bool (*data)(void *state, struct worker *worker, const void *data, size_t len, struct err *err);
+	/* All bytes are here and the multipart body was well-formed. Must reply; frees state. file == false: the form had no file field. */
+	void (*end)(void *state, struct worker *worker, struct http_request *req, bool file);
+	/* Something failed (refusal by data, body cut off, peer gone, shutdown): frees state, removes what was written. Must not reply. */
+	void (*abort)(void *state, struct worker *worker);
+};
+
+struct http_route {
+	const char *method; /* "GET" also answers HEAD */
+	const char *path;   /* "/api/v2/micro/{fileName}": {..} matches one non-empty segment, percent-decoded; the rest is literal */
+	enum http_where where;
+	enum http_body body;
+	uint64_t body_max; /* bytes; MEMORY and FILE. 0 with FILE = the server's upload_max */
+	const char *body_type; /* MEMORY: demanded Content-Type ("application/json"), else 415; NULL = any */
+	http_handler *handle; /* NULL with FILE */
+	const struct http_upload *upload;
+	unsigned flags; /* the dialect's own (required role ...): http_request_route() */
+};
+
+/* Routes of one API under one prefix, and how that API says no. The longest matching prefix wins. */
+struct http_dialect {
+	const char *prefix; /* "/api/v2/" */
+	const struct http_route *routes;
+	size_t route_count;
+	/* Called for routes with a body before it is read, and for all others before the handler; inline, memory only. false = has replied (401 ...). May be NULL. */
+	bool (*admit)(struct http_request *req, void *ctx);
+	/* Replies an error in the dialect's shape. Used by the server itself for 400, 404, 405, 408, 411, 413, 414, 415, 503 ... */
+	void (*refuse)(struct http_request *req, int status, const struct err *err, void *ctx);
+	void *ctx;
+};
+
+struct http_config {
+	const char *address; /* numeric, "127.0.0.1", "0.0.0.0", "::" */
+	uint16_t port;       /* 0 = any free one */
+	unsigned loops;      /* threads, >= 1 */
+	unsigned max_connections; /* all loops together */
+	int64_t idle_timeout_ms;
+	uint64_t upload_max;         /* bytes of a file */
+	const char *trusted_proxies; /* comma-separated addresses or CIDR blocks; X-Forwarded-For counts only from them. "" = none */
+	struct pool *workers;
+};
+
+/* Starts listening and serving; the dialect array and what it points to must outlive the server. NULL and err on failure (the sentence names
+ * address and port). */
+struct http_server *http_server_start(const struct http_config *config, const struct http_dialect *dialects, size_t count, struct err *err);
+uint16_t http_server_port(const struct http_server *server);
+
+/* Stops accepting, lets running requests finish for at most grace_ms, then closes what is left. */
+void http_server_stop(struct http_server **server, int64_t grace_ms);
+
+#endif

@@ -1,0 +1,312 @@
+/* A file upload: the loop fills one buffer while a worker takes the form apart in the other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+#include "http/inside.h"
+#include "http/reply.h"
+
+enum {
+	BUFFER_SIZE = 224 * 1024, /* two of them ... */
+	FORM_SIZE = 64 * 1024,    /* ... and the form parser's make 2 x 256 KiB */
+};
+
+struct http_inflow {
+	/* the loop's */
+	unsigned filling; /* the buffer that takes what comes; the other one is the job's while there is one */
+	size_t len[2];
+	bool busy;  /* a job is out */
+	bool begun; /* the first job is back */
+	bool whole; /* the body is complete */
+	bool over;  /* nothing more to do */
+
+	/* the job's while one is out */
+	struct MHD_PostProcessor *form;
+	const struct http_upload *calls;
+	void *state;
+	struct worker *worker;
+	bool opened;     /* begin() was called */
+	bool last;       /* this job has the end of the body */
+	bool aborted;    /* this job is to clean up */
+	char *file_name; /* of the form's file field, once it has begun */
+	bool failed;
+	uint64_t bytes; /* of the file */
+	uint64_t bytes_max;
+	struct err err;
+	char *data[2];
+};
+
+static bool fail(struct http_inflow *in, enum err_kind kind, const char *sentence)
+{
+	in->failed = true;
+	return err_set(&in->err, kind, "%s", sentence);
+}
+
+static bool begin_file(struct http_inflow *in, const char *name)
+{
+	if (in->file_name) {
+		return fail(in, ERR_INVALID, "The form holds more than one file.");
+	}
+	in->file_name = strdup(name);
+	if (!in->file_name) {
+		return fail(in, ERR_UNAVAILABLE, "Out of memory.");
+	}
+	if (!text_is_utf8(name, strlen(name))) {
+		return fail(in, ERR_INVALID, "The file name is not UTF-8.");
+	}
+	in->failed = !in->calls->name(in->state, name, &in->err);
+	return !in->failed;
+}
+
+/* libmicrohttpd's parser may announce a field with an empty piece and then give its first bytes, both at offset 0. */
+static bool same_file(const struct http_inflow *in, const char *name, uint64_t offset)
+{
+	return offset > 0 || (in->file_name && in->bytes == 0 && strcmp(in->file_name, name) == 0);
+}
+
+static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *key, const char *file_name, const char *type,
+				const char *coding, const char *data, uint64_t offset, size_t size)
+{
+	(void)kind;
+	(void)key;
+	(void)type;
+	(void)coding;
+	struct http_inflow *in = cls;
+	if (!file_name) {
+		return MHD_YES; /* an ordinary field; the limit of the whole body bounds it */
+	}
+	if (!same_file(in, file_name, offset) && !begin_file(in, file_name)) {
+		return MHD_NO;
+	}
+	in->bytes += size;
+	if (in->bytes > in->bytes_max) {
+		fail(in, ERR_TOO_LARGE, "The file is larger than this service accepts.");
+		return MHD_NO;
+	}
+	in->failed = size && !in->calls->data(in->state, in->worker, data, size, &in->err);
+	return in->failed ? MHD_NO : MHD_YES;
+}
+
+bool http_upload_new(struct http_request *req)
+{
+	const struct http_route *route = req->match.route;
+	struct http_inflow *in = calloc(1, sizeof(*in));
+	req->inflow = in;
+	if (in) {
+		in->calls = route->upload;
+		in->bytes_max = route->body_max ? route->body_max : req->loop->server->config.upload_max;
+	}
+	if (in && req->has_body) {
+		in->data[0] = malloc(BUFFER_SIZE);
+		in->data[1] = malloc(BUFFER_SIZE);
+		in->form = MHD_create_post_processor(req->conn, FORM_SIZE, on_field, in);
+	}
+	struct err err;
+	int status = 503;
+	if (!in || (req->has_body && (!in->data[0] || !in->data[1]))) {
+		err_set(&err, ERR_UNAVAILABLE, "Out of memory.");
+	} else if (req->has_body && !in->form) {
+		err_set(&err, ERR_INVALID, "The Content-Type names no boundary.");
+		status = 400;
+	} else if (!http_loop_submit(req, false)) {
+		http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+		err_set(&err, ERR_BUSY, "The service is busy; try again.");
+	} else {
+		in->busy = true;
+		return true;
+	}
+	if (in) {
+		in->over = true;
+	}
+	http_intake_refuse(req, status, &err);
+	return false;
+}
+
+void http_upload_free(struct http_request *req)
+{
+	struct http_inflow *in = req->inflow;
+	if (in) {
+		MHD_destroy_post_processor(in->form);
+		free(in->data[0]);
+		free(in->data[1]);
+		free(in->file_name);
+		free(in);
+		req->inflow = NULL;
+	}
+}
+
+bool http_upload_begun(const struct http_request *req)
+{
+	return req->inflow->begun;
+}
+
+bool http_upload_busy(const struct http_request *req)
+{
+	return !req->inflow->over;
+}
+
+size_t http_upload_take(struct http_request *req, const char *data, size_t len)
+{
+	struct http_inflow *in = req->inflow;
+	size_t taken = 0;
+	while (taken < len) {
+		size_t *fill = &in->len[in->filling];
+		size_t part = len - taken < BUFFER_SIZE - *fill ? len - taken : BUFFER_SIZE - *fill;
+		if (part == 0) {
+			break;
+		}
+		memcpy(in->data[in->filling] + *fill, data + taken, part);
+		*fill += part;
+		taken += part;
+		http_upload_step(req);
+	}
+	return taken;
+}
+
+void http_upload_whole(struct http_request *req)
+{
+	req->inflow->whole = true;
+	http_upload_step(req);
+}
+
+/* --- jobs -------------------------------------------------------------------------------------------------------------------------- */
+
+static void job_begin(struct http_inflow *in, struct http_request *req)
+{
+	in->opened = true;
+	in->state = in->calls->begin(req, in->worker, req->match.dialect->ctx, &in->err);
+	in->failed = !in->state;
+}
+
+static void job_abort(struct http_inflow *in)
+{
+	if (in->state) {
+		in->calls->abort(in->state, in->worker);
+		in->state = NULL;
+	}
+}
+
+static void job_data(struct http_inflow *in)
+{
+	unsigned full = in->filling ^ 1u;
+	if (in->len[full] && MHD_post_process(in->form, in->data[full], in->len[full]) != MHD_YES && !in->failed) {
+		fail(in, ERR_INVALID, "The multipart body is malformed.");
+	}
+	in->len[full] = 0;
+}
+
+static void job_end(struct http_inflow *in, struct http_request *req)
+{
+	struct MHD_PostProcessor *form = in->form;
+	in->form = NULL;
+	if (MHD_destroy_post_processor(form) != MHD_YES) {
+		fail(in, ERR_INVALID, "The multipart body is cut off.");
+		return;
+	}
+	void *state = in->state;
+	in->state = NULL;
+	in->calls->end(state, in->worker, req, in->file_name != NULL);
+}
+
+void http_upload_job(struct http_request *req, struct worker *worker)
+{
+	struct http_inflow *in = req->inflow;
+	in->worker = worker;
+	if (in->aborted) {
+		job_abort(in);
+		return;
+	}
+	if (!in->opened) {
+		job_begin(in, req);
+		return;
+	}
+	job_data(in);
+	if (!in->failed && in->last) {
+		job_end(in, req);
+	}
+	if (in->failed) {
+		job_abort(in);
+	}
+}
+
+/* --- the loop's side --------------------------------------------------------------------------------------------------------------- */
+
+static void submit(struct http_request *req)
+{
+	req->inflow->busy = true;
+	http_loop_submit(req, true);
+}
+
+void http_upload_step(struct http_request *req)
+{
+	struct http_inflow *in = req->inflow;
+	if (in->busy || in->over) {
+		return;
+	}
+	if (!req->conn || req->cut) { /* the peer is gone */
+		in->aborted = true;
+		in->over = !in->state;
+	} else if (in->len[in->filling] < BUFFER_SIZE && !in->whole) {
+		return;
+	} else {
+		in->filling ^= 1u;
+		in->last = in->whole;
+	}
+	if (!in->over) {
+		submit(req);
+	}
+}
+
+static int status_of(enum err_kind kind)
+{
+	switch (kind) {
+	case ERR_INVALID:
+	case ERR_MISSING:
+	case ERR_EMPTY:
+		return 400;
+	case ERR_UNAUTHENTICATED:
+		return 401;
+	case ERR_DENIED:
+		return 403;
+	case ERR_NOT_FOUND:
+		return 404;
+	case ERR_EXISTS:
+	case ERR_CONFLICT:
+		return 409;
+	case ERR_GONE:
+		return 410;
+	case ERR_TOO_LARGE:
+		return 413;
+	case ERR_BUSY:
+	case ERR_UNAVAILABLE:
+		return 503;
+	case ERR_NO_SPACE:
+		return 507;
+	case ERR_NONE:
+	case ERR_INTERNAL:
+		break;
+	}
+	return 500;
+}
+
+void http_upload_posted(struct http_request *req)
+{
+	struct http_inflow *in = req->inflow;
+	if (!in->busy) {
+		return; /* a reply that came after the last job */
+	}
+	in->busy = false;
+	in->begun = true;
+	in->over = in->failed || in->aborted || in->last;
+	if (in->failed && req->conn && !req->answered) {
+		if (in->err.kind == ERR_UNAVAILABLE || in->err.kind == ERR_BUSY) {
+			http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+		}
+		http_intake_refuse(req, status_of(in->err.kind), &in->err);
+	}
+	http_upload_step(req);
+	if (req->conn && req->phase != HTTP_PHASE_FULL) {
+		http_loop_resume(req); /* there is room again, or the head or the cut is to be settled */
+	}
+}
