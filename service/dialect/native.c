@@ -1,0 +1,107 @@
+#include "dialect/native.h"
+
+#include "common/err.h"
+#include "dialect/auth.h"
+#include "dialect/native_noun.h"
+#include "dialect/problem.h"
+#include "http/request.h"
+#include "http/server.h"
+
+enum { BODY_MAX = 64 * 1024 };
+
+/* One handler a verb and noun: name_verb. ctx is the engine. */
+#define LIST(noun)                                                                          \
+	static void noun##_list(struct http_request *req, struct worker *worker, void *ctx) \
+	{                                                                                   \
+		(void)ctx;                                                                  \
+		native_noun_list(req, worker, &native_##noun);                              \
+	}
+#define GET(noun)                                                                          \
+	static void noun##_get(struct http_request *req, struct worker *worker, void *ctx) \
+	{                                                                                  \
+		(void)ctx;                                                                 \
+		native_noun_get(req, worker, &native_##noun);                              \
+	}
+#define WRITE(noun, verb)                                                                     \
+	static void noun##_##verb(struct http_request *req, struct worker *worker, void *ctx) \
+	{                                                                                     \
+		native_noun_##verb(req, worker, ctx, &native_##noun);                         \
+	}
+
+LIST(product)
+GET(product)
+WRITE(product, create)
+WRITE(product, update)
+WRITE(product, remove)
+LIST(device)
+GET(device)
+WRITE(device, create)
+WRITE(device, update)
+WRITE(device, remove)
+LIST(firmware)
+GET(firmware)
+WRITE(firmware, remove)
+LIST(task)
+GET(task)
+LIST(assignment)
+GET(assignment)
+LIST(audit)
+
+#define READ(path_, handler, role)                                                                                \
+	{                                                                                                         \
+		.method = "GET", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = handler, .flags = role \
+	}
+#define REMOVE(path_, handler)                                                                                                \
+	{                                                                                                                     \
+		.method = "DELETE", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = handler, .flags = ROLE_OPERATOR \
+	}
+#define WITH_BODY(method_, path_, handler)                                                                                         \
+	{                                                                                                                          \
+		.method = method_, .path = "/api/v3/" path_, .where = HTTP_WORKER, .body = HTTP_BODY_MEMORY, .body_max = BODY_MAX, \
+		.body_type = "application/json", .handle = handler, .flags = ROLE_OPERATOR                                         \
+	}
+
+/* flags: the role it takes */
+static const struct http_route routes[] = {
+	READ("products", product_list, ROLE_VIEWER),
+	READ("products/{id}", product_get, ROLE_VIEWER),
+	WITH_BODY("POST", "products", product_create),
+	WITH_BODY("PATCH", "products/{id}", product_update),
+	REMOVE("products/{id}", product_remove),
+	READ("devices", device_list, ROLE_VIEWER),
+	READ("devices/{id}", device_get, ROLE_VIEWER),
+	WITH_BODY("POST", "devices", device_create),
+	WITH_BODY("PATCH", "devices/{id}", device_update),
+	REMOVE("devices/{id}", device_remove),
+	READ("firmware", firmware_list, ROLE_VIEWER),
+	READ("firmware/{id}", firmware_get, ROLE_VIEWER),
+	REMOVE("firmware/{id}", firmware_remove),
+	READ("tasks", task_list, ROLE_VIEWER),
+	READ("tasks/{id}", task_get, ROLE_VIEWER),
+	READ("assignments", assignment_list, ROLE_VIEWER),
+	READ("assignments/{id}", assignment_get, ROLE_VIEWER),
+	READ("audit", audit_list, ROLE_ADMIN),
+};
+
+static bool admit(struct http_request *req, void *ctx)
+{
+	struct err err = {0};
+	const struct http_route *route = http_request_route(req);
+	if (!route || auth_admit(req, ctx, (enum role)route->flags, &err)) {
+		return true;
+	}
+	problem_reply(req, &err);
+	return false;
+}
+
+void native_dialect(struct http_dialect *out, struct engine *engine)
+{
+	*out = (struct http_dialect){
+		.prefix = "/api/v3/",
+		.routes = routes,
+		.route_count = sizeof routes / sizeof *routes,
+		.admit = admit,
+		.refuse = problem_refuse,
+		.ctx = engine,
+	};
+}

@@ -1,0 +1,106 @@
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/text.h"
+#include "dialect/native_noun.h"
+#include "engine/admin.h"
+#include "model/mac.h"
+
+static bool list(struct worker *w, const struct page *page, void **out, size_t *count, struct err *err)
+{
+	struct device *rows = NULL;
+	bool ok = admin_device_list(w, page, &rows, count, err);
+	*out = rows;
+	return ok;
+}
+
+/* All digits: an id; else a device name. */
+static bool find(struct worker *w, const char *segment, union native_row *out, struct err *err)
+{
+	int64_t id;
+	if (segment[strspn(segment, "0123456789")] == '\0') {
+		return native_noun_parse_id(segment, &id, err) && admin_device_get(w, id, &out->device, err);
+	}
+	if (!text_is_device_name(segment)) {
+		return err_set(err, ERR_NOT_FOUND, "there is no such device; a name has 1 to %d of the characters A-Z a-z 0-9 _ -",
+			       NAME_SIZE - 1);
+	}
+	return admin_device_find(w, segment, &out->device, err);
+}
+
+static void put(struct buf *out, const void *row)
+{
+	const struct device *d = row;
+	buf_puts(out, "{\"id\":");
+	buf_put_i64(out, d->id);
+	native_noun_put_text(out, "name", d->name);
+	native_noun_put_int(out, "productId", d->product_id);
+	native_noun_put_text(out, "clientId", d->client_id);
+	native_noun_put_text_or_null(out, "mac", d->mac);
+	native_noun_put_text_or_null(out, "version", d->version);
+	native_noun_put_time(out, "lastSeen", d->last_seen_ms);
+	native_noun_put_time(out, "createdAt", d->created_ms);
+	native_noun_put_time(out, "updatedAt", d->updated_ms);
+	buf_putc(out, '}');
+}
+
+static bool decode_name(const struct cJSON *body, bool fresh, struct device *d, struct err *err)
+{
+	if ((fresh || json_has(body, "name")) && !json_text(body, "name", true, d->name, sizeof d->name, err)) {
+		return false;
+	}
+	return text_is_device_name(d->name) ||
+	       err_set(err, ERR_INVALID, "name must have 1 to %d of the characters A-Z a-z 0-9 _ -", NAME_SIZE - 1);
+}
+
+static bool decode_mac(const struct cJSON *body, struct device *d, struct err *err)
+{
+	char text[32];
+	if (!json_has(body, "mac")) {
+		return true;
+	}
+	if (!json_text(body, "mac", false, text, sizeof text, err)) {
+		return false;
+	}
+	if (!*text) { /* takes it away */
+		d->mac[0] = '\0';
+		return true;
+	}
+	return mac_parse(text, d->mac) || err_set(err, ERR_INVALID, "mac must be 12 hex digits, such as AA:BB:CC:DD:EE:FF");
+}
+
+static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
+{
+	static const char *const known[] = {"name", "productId", "clientId", "mac", NULL};
+	struct device *d = &inout->device;
+	return json_only_keys(body, known, err) && decode_name(body, fresh, d, err) &&
+	       json_int(body, "productId", fresh, 1, INT64_MAX, &d->product_id, err) &&
+	       (!json_has(body, "clientId") || json_text(body, "clientId", true, d->client_id, sizeof d->client_id, err)) &&
+	       decode_mac(body, d, err);
+}
+
+static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)
+{
+	return admin_device_create(e, w, actor, &inout->device, err);
+}
+
+static bool update(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, int64_t rev, struct err *err)
+{
+	return admin_device_update(e, w, actor, &inout->device, rev, err);
+}
+
+const struct native_noun native_device = {
+	.size = sizeof(struct device),
+	.rev_offset = offsetof(struct device, rev),
+	.name_filter = "name",
+	.product_filter = true,
+	.list = list,
+	.find = find,
+	.put = put,
+	.decode = decode,
+	.create = create,
+	.update = update,
+	.remove = admin_device_delete,
+};

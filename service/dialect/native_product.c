@@ -1,0 +1,75 @@
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/text.h"
+#include "dialect/native_noun.h"
+#include "engine/admin.h"
+
+static bool list(struct worker *w, const struct page *page, void **out, size_t *count, struct err *err)
+{
+	struct product *rows = NULL;
+	bool ok = admin_product_list(w, page, &rows, count, err);
+	*out = rows;
+	return ok;
+}
+
+static bool find(struct worker *w, const char *segment, union native_row *out, struct err *err)
+{
+	int64_t id;
+	return native_noun_parse_id(segment, &id, err) && admin_product_get(w, id, &out->product, err);
+}
+
+static void put(struct buf *out, const void *row)
+{
+	const struct product *p = row;
+	buf_puts(out, "{\"id\":");
+	buf_put_i64(out, p->id);
+	native_noun_put_text(out, "key", p->key);
+	native_noun_put_text(out, "name", p->name);
+	native_noun_put_text(out, "description", p->description);
+	native_noun_put_time(out, "createdAt", p->created_ms);
+	native_noun_put_time(out, "updatedAt", p->updated_ms);
+	buf_putc(out, '}');
+}
+
+static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
+{
+	static const char *const known[] = {"key", "name", "description", NULL};
+	struct product *p = &inout->product;
+	if (!json_only_keys(body, known, err)) {
+		return false;
+	}
+	if ((fresh || json_has(body, "key")) && !json_text(body, "key", true, p->key, sizeof p->key, err)) {
+		return false;
+	}
+	if (!text_is_key(p->key)) {
+		return err_set(err, ERR_INVALID, "key must have 1 to %d of the characters A-Z a-z 0-9 . _ -", NAME_SIZE - 1);
+	}
+	return (!json_has(body, "name") || json_text(body, "name", false, p->name, sizeof p->name, err)) &&
+	       (!json_has(body, "description") || json_text(body, "description", false, p->description, sizeof p->description, err));
+}
+
+static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)
+{
+	return admin_product_create(e, w, actor, &inout->product, err);
+}
+
+static bool update(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, int64_t rev, struct err *err)
+{
+	return admin_product_update(e, w, actor, &inout->product, rev, err);
+}
+
+const struct native_noun native_product = {
+	.size = sizeof(struct product),
+	.rev_offset = offsetof(struct product, rev),
+	.name_filter = "key",
+	.list = list,
+	.find = find,
+	.put = put,
+	.decode = decode,
+	.create = create,
+	.update = update,
+	.remove = admin_product_delete,
+};

@@ -1,0 +1,21 @@
+/* Errors of /api/v3: application/problem+json (RFC 9457) with a "code", which is the kind of the error as a word. */
+#ifndef DIALECT_PROBLEM_H
+#define DIALECT_PROBLEM_H
+
+struct err;
+struct http_request;
+
+/* The HTTP status of a kind of error. */
+int problem_status(const struct err *err);
+
+/* Answers the request with this error; 401, 429 and 503 with the headers that belong to them. What went wrong inside is logged, not told.
+ */
+void problem_reply(struct http_request *req, const struct err *err);
+
+/* The same with another status than the kind's own (412, 404 of the server ...). */
+void problem_reply_as(struct http_request *req, int status, const struct err *err);
+
+/* http_dialect.refuse */
+void problem_refuse(struct http_request *req, int status, const struct err *err, void *ctx);
+
+#endif

@@ -1,0 +1,23 @@
+/* What devices publish: decoded by the dialect, handed to the engine (which queues), answered after commit. On Paho's thread: never blocks. */
+#ifndef MQTT_INBOUND_H
+#define MQTT_INBOUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config;
+struct engine;
+struct link;
+struct message_dialect;
+
+struct inbound {
+	struct engine *engine;
+	const struct message_dialect *dialect;
+	const char *public_url;
+	struct link *_Atomic replies; /* NULL until there is one */
+};
+
+/* A struct link_handlers.message; ctx is the inbound. */
+void inbound_message(void *ctx, const char *topic, const void *payload, size_t len, bool retained);
+
+#endif

@@ -1,0 +1,15 @@
+/* The service at the broker: one link for pushes and reports, one of its own for the echoes of pushes (ten thousand of them must not crowd out reports). */
+#ifndef MQTT_MQTT_H
+#define MQTT_MQTT_H
+
+struct config;
+struct engine;
+struct err;
+struct message_dialect;
+struct mqtt;
+
+/* Connects in the background. config and dialect must outlive it. */
+struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err);
+void mqtt_stop(struct mqtt **mqtt);
+
+#endif

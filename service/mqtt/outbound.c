@@ -1,0 +1,258 @@
+#include "mqtt/outbound.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/topic.h"
+#include "config/config.h"
+#include "engine/dispatch.h"
+#include "engine/message.h"
+#include "mqtt/link.h"
+
+enum { RING = 1 << 16, CLAIM = 256, PAYLOAD_MAX = 2048, CLAIM_EVERY_MS = 5000, RETRY_MS = 250, DB_RETRY_MS = 1000 };
+
+struct outbound {
+	struct engine *engine;
+	const struct message_dialect *dialect;
+	const char *public_url;
+	struct link *link;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t wake;
+	struct dispatch_item *ring; /* to be published, in order */
+	size_t head, count;
+	int64_t claim_at; /* monotonic ms */
+	bool up, halted, stop, writable;
+};
+
+/* What a completion must know; the task's id alone is too little, the outbound is needed too. */
+struct flight {
+	struct outbound *outbound;
+	int64_t task_id;
+};
+
+/* With the lock. false: full (the claim finds it again when its lease ends). */
+static bool push_item(struct outbound *o, struct dispatch_item item)
+{
+	if (o->count == RING) {
+		return false;
+	}
+	o->ring[(o->head + o->count++) % RING] = item;
+	return true;
+}
+
+static void ready(void *ctx, const int64_t *tasks, size_t n)
+{
+	struct outbound *o = ctx;
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; o->up && i < n; i++) {
+		push_item(o, (struct dispatch_item){.task_id = tasks[i]});
+	}
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+static void claim_within(struct outbound *o, int64_t ms)
+{
+	int64_t at = clock_mono_ms() + ms;
+	o->claim_at = at < o->claim_at ? at : o->claim_at;
+}
+
+static void published(void *ctx, bool acknowledged)
+{
+	struct flight *flight = ctx;
+	struct outbound *o = flight->outbound;
+	if (acknowledged) {
+		dispatch_sent(o->engine, flight->task_id);
+	} else {
+		dispatch_failed(o->engine, flight->task_id);
+		pthread_mutex_lock(&o->lock);
+		claim_within(o, RETRY_MS);
+		pthread_cond_signal(&o->wake);
+		pthread_mutex_unlock(&o->lock);
+	}
+	free(flight);
+}
+
+/* false: the window is full or the link down; the item is to be tried again. */
+static bool publish(struct outbound *o, const struct dispatch_item *item)
+{
+	struct dispatch_message message;
+	if (!dispatch_message(o->engine, item, &message)) {
+		return true; /* ended meanwhile; its outbox row went with it, or comes again */
+	}
+	char topic[TOPIC_SIZE];
+	char mem[PAYLOAD_MAX];
+	struct buf payload;
+	struct flight *flight = malloc(sizeof *flight);
+	if (!flight) {
+		return true;
+	}
+	*flight = (struct flight){o, item->task_id};
+	buf_init_fixed(&payload, mem, sizeof mem);
+	o->dialect->push(&message, o->public_url, topic, &payload);
+	if (!link_publish(o->link, topic, payload.data, payload.len, true, message.expiry_s, published, flight)) {
+		free(flight);
+		return false;
+	}
+	return true;
+}
+
+/* Asks the database for what is due. With the lock on entry and exit, not during. */
+static void claim(struct outbound *o)
+{
+	struct dispatch_item items[CLAIM];
+	size_t count = 0;
+	int64_t next_ms = CLAIM_EVERY_MS;
+	struct err err = {0};
+	pthread_mutex_unlock(&o->lock);
+	bool ok = dispatch_claim(o->engine, items, CLAIM, &count, &next_ms, &err);
+	if (!ok) {
+		log_warn("outbox not read; tried again", LOG_S("error", err.text));
+	}
+	pthread_mutex_lock(&o->lock);
+	for (size_t i = 0; i < count; i++) {
+		push_item(o, items[i]);
+	}
+	if (!ok) {
+		next_ms = DB_RETRY_MS;
+	} else if (next_ms < 0 || next_ms > CLAIM_EVERY_MS) {
+		next_ms = CLAIM_EVERY_MS;
+	} else if (count == 0 && next_ms < 20) {
+		next_ms = 20;
+	}
+	o->claim_at = clock_mono_ms() + next_ms;
+}
+
+static void wait_until(struct outbound *o, int64_t at)
+{
+	struct timespec until = {.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};
+	pthread_cond_timedwait(&o->wake, &o->lock, &until);
+}
+
+/* One thing to do. With the lock. */
+static void step(struct outbound *o)
+{
+	if (o->halted || !o->up) {
+		pthread_cond_wait(&o->wake, &o->lock);
+		return;
+	}
+	if (o->count == 0) {
+		if (clock_mono_ms() >= o->claim_at) {
+			claim(o);
+		} else {
+			wait_until(o, o->claim_at);
+		}
+		return;
+	}
+	struct dispatch_item item = o->ring[o->head];
+	o->writable = false;
+	pthread_mutex_unlock(&o->lock);
+	bool done = publish(o, &item);
+	pthread_mutex_lock(&o->lock);
+	if (done) {
+		o->head = (o->head + 1) % RING;
+		o->count--;
+	} else if (!o->writable && o->up && !o->halted) {
+		wait_until(o, clock_mono_ms() + RETRY_MS);
+	}
+}
+
+static void *outbound_main(void *arg)
+{
+	struct outbound *o = arg;
+	pthread_mutex_lock(&o->lock);
+	while (!o->stop) {
+		step(o);
+	}
+	pthread_mutex_unlock(&o->lock);
+	return NULL;
+}
+
+void outbound_wake(struct outbound *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->writable = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void outbound_state(struct outbound *o, bool up)
+{
+	dispatch_state(o->engine, up);
+	pthread_mutex_lock(&o->lock);
+	o->up = up;
+	while (!up && o->count > 0) { /* back to the outbox, due at once */
+		dispatch_failed(o->engine, o->ring[o->head].task_id);
+		o->head = (o->head + 1) % RING;
+		o->count--;
+	}
+	o->claim_at = clock_mono_ms();
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void outbound_attach(struct outbound *o, struct link *link)
+{
+	pthread_mutex_lock(&o->lock);
+	o->link = link;
+	o->halted = false;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+}
+
+void outbound_halt(struct outbound *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->stop = true;
+	pthread_cond_signal(&o->wake);
+	pthread_mutex_unlock(&o->lock);
+	pthread_join(o->thread, NULL);
+}
+
+struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err)
+{
+	struct outbound *o = calloc(1, sizeof *o);
+	struct dispatch_item *ring = calloc(RING, sizeof *ring);
+	if (!o || !ring) {
+		free(o);
+		free(ring);
+		err_set(err, ERR_INTERNAL, "out of memory");
+		return NULL;
+	}
+	*o = (struct outbound){.engine = engine, .dialect = dialect, .public_url = config->public_url, .ring = ring, .halted = true};
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&o->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pthread_mutex_init(&o->lock, NULL);
+	if (pthread_create(&o->thread, NULL, outbound_main, o) != 0) {
+		err_set(err, ERR_INTERNAL, "cannot start a thread");
+		free(ring);
+		free(o);
+		return NULL;
+	}
+	dispatch_attach(engine, ready, o);
+	return o;
+}
+
+void outbound_stop(struct outbound **op)
+{
+	struct outbound *o = *op;
+	if (!o) {
+		return;
+	}
+	dispatch_attach(o->engine, NULL, NULL);
+	pthread_mutex_destroy(&o->lock);
+	pthread_cond_destroy(&o->wake);
+	free(o->ring);
+	free(o);
+	*op = NULL;
+}
