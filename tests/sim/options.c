@@ -1,0 +1,290 @@
+#include "options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+enum type { HEADING, FLAG, TEXT, NUMBER, DURATION, BYTES };
+
+struct option {
+	const char *name; /* of a HEADING: its text */
+	enum type type;
+	const char *value; /* what --help calls it */
+	size_t at;
+	int64_t min; /* of a NUMBER */
+	int64_t max;
+	const char *help;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option TABLE[] = {
+	{"Which devices", HEADING, NULL, 0, 0, 0, NULL},
+	{"device", TEXT, "NAME", AT(device), 0, 0, "one device of that name"},
+	{"devices", TEXT, "PREFIX", AT(prefix), 0, 0, "many: PREFIX1, PREFIX2 ... (with --count)"},
+	{"count", NUMBER, "N", AT(count), 1, 100000, "how many (default 1)"},
+	{"first", NUMBER, "N", AT(first), 0, 1000000000, "number of the first (default 1)"},
+
+	{"Where to", HEADING, NULL, 0, 0, 0, NULL},
+	{"mqtt", TEXT, "HOST:PORT", AT(mqtt), 0, 0,
+	 "the broker; none: only HTTP (default $OTAD_MQTT_HOST:$OTAD_MQTT_PORT; with --poll: none)"},
+	{"url", TEXT, "URL", AT(url), 0, 0,
+	 "otad, for polls and for pushes without a full URL (default $OTAD_URL or http://127.0.0.1:8080)"},
+	{"client-id", TEXT, "TEXT", AT(client_id), 0, 0, "{device} stands for the device's name (default {device})"},
+	{"username", TEXT, "TEXT", AT(username), 0, 0, "likewise; without it the device connects anonymously"},
+	{"password", TEXT, "TEXT", AT(password), 0, 0, "likewise"},
+	{"persistent", FLAG, NULL, AT(persistent), 0, 0, "keep the session at the broker (clean session off)"},
+	{"keepalive", NUMBER, "S", AT(keepalive_s), 5, 3600, "MQTT keep-alive in seconds (default 60)"},
+	{"parallel", NUMBER, "N", AT(parallel), 1, 100000, "HTTP connections at once, all devices together (default 1000)"},
+
+	{"How a device behaves", HEADING, NULL, 0, 0, 0, NULL},
+	{"minimal", FLAG, NULL, AT(minimal), 0, 0,
+	 "knows only fileName, version and md5; downloads URL/api/v2/micro/{fileName}; never reports"},
+	{"receive-only", FLAG, NULL, AT(receive_only), 0, 0,
+	 "a push is done when it has arrived: nothing is downloaded or reported (to measure pushes)"},
+	{"report-by", TEXT, "mqtt|none", AT(report_by), 0, 0, "how it reports its version after an update (default mqtt)"},
+	{"report-every", DURATION, "TIME", AT(report_every_ms), 0, 0, "repeat an unanswered report (default 3s)"},
+	{"hello", FLAG, NULL, AT(hello), 0, 0, "reports its version after each connect, too"},
+	{"progress", FLAG, NULL, AT(progress), 0, 0, "reports 0, 10 ... 100 percent while it downloads"},
+	{"poll", DURATION, "TIME", AT(poll_ms), 0, 0, "asks URL/api/v2/otaPassiveEnable that often"},
+	{"initial-version", TEXT, "V", AT(initial_version), 0, 0, "what it runs at first (default 0.0.0)"},
+	{"install-ms", NUMBER, "MS", AT(install_ms), 0, 3600000, "how long an install takes (default 100)"},
+
+	{"How it downloads", HEADING, NULL, 0, 0, 0, NULL},
+	{"range", BYTES, "BYTES", AT(range), 0, 0, "in parts of that size; an interrupted download goes on where it was"},
+	{"drip", BYTES, "BYTES", AT(drip), 0, 0, "slowly: at most that many bytes a second, small receive buffer"},
+	{"retries", NUMBER, "N", AT(retries), 0, 100000,
+	 "tries again after a lost connection, 408, 429 or 5xx (default 5), one second apart"},
+
+	{"How it goes wrong", HEADING, NULL, 0, 0, 0, NULL},
+	{"fail", NUMBER, "STEP", AT(fail), -4, -2, "-2 cannot download, -3 cannot verify, -4 cannot write: reports that step as progress"},
+	{"rollback", FLAG, NULL, AT(rollback), 0, 0, "installs, then boots and reports the old version"},
+	{"wrong-version", FLAG, NULL, AT(wrong_version), 0, 0, "reports a version nobody asked for (VERSION-wrong)"},
+	{"ignore", NUMBER, "N", AT(ignore), 0, 1000000, "overlooks the first N pushes"},
+	{"offline-first", DURATION, "TIME", AT(offline_ms), 0, 0, "connects (and polls) only after that time"},
+
+	{"When to stop, what to show", HEADING, NULL, 0, 0, 0, NULL},
+	{"exit-after", NUMBER, "N", AT(exit_after), 0, 1000000,
+	 "when each device has done N updates; 0: when all are subscribed (default: run until stopped)"},
+	{"timeout", DURATION, "TIME", AT(timeout_ms), 0, 0, "give up then: exit status 1, and what was missing on stderr"},
+	{"linger", DURATION, "TIME", AT(linger_ms), 0, 0, "stay that long after the last update, to see what still comes"},
+	{"json", FLAG, NULL, AT(json), 0, 0, "one JSON object a line instead of words"},
+	{"quiet", FLAG, NULL, AT(quiet), 0, 0, "no events, only the summary at the end"},
+	{"help", FLAG, NULL, AT(help), 0, 0, "this text"},
+};
+
+enum { OPTIONS = sizeof TABLE / sizeof TABLE[0] };
+
+static const char INTRO[] =
+	"otad-sim: plays devices of the oc dialect, one or thousands, against a real broker and a real otad.\n"
+	"\n"
+	"usage: otad-sim --device NAME [options]\n"
+	"       otad-sim --devices PREFIX --count N [options]\n"
+	"\n"
+	"A device connects, subscribes to /oc/devices/{name}/sys/ota and waits. At a push it downloads the file, verifies\n"
+	"size, md5 and sha256, \"installs\" it, and reports its version on .../sys/ota/report until .../sys/ota/report_reply\n"
+	"says code 200. A push with a task id that it has handled counts as a duplicate and does nothing.\n"
+	"\n"
+	"  otad-sim --device esp-1 --exit-after 1                             one update, shown step by step\n"
+	"  otad-sim --devices esp- --count 1000 --exit-after 1 --quiet        esp-1 ... esp-1000, a summary\n"
+	"  otad-sim --device esp-1 --poll 5s --exit-after 1                   no MQTT: asks every five seconds\n"
+	"  otad-sim --device esp-1 --fail -3 --exit-after 1                   finds the file damaged and says so\n"
+	"  otad-sim --device esp-1 --minimal --drip 20k --exit-after 1        an old, slow device that never reports\n";
+
+static const char OUTRO[] =
+	"\n"
+	"TIME is 250ms, 5s, 2m (a bare number: seconds). BYTES is 4096, 16k, 1MB.\n"
+	"\n"
+	"Events, in the order of an update: connected subscribed push (or offer: found by a poll) download downloaded verified\n"
+	"installed reported acknowledged done. Otherwise: duplicate ignored busy bad-push retry failed progress disconnected\n"
+	"refused (by the broker, or a report by its reply) poll-failed.\n"
+	"With --json each is one line on stdout: event, device, ms (since 1970), text, and where they apply task, version,\n"
+	"bytes; the last line is the event \"summary\" with all counters.\n"
+	"\n"
+	"When an update is done: with --fail once the failure has been told; with --receive-only once the push is there; with\n"
+	"--minimal, --report-by none or no MQTT once it is installed; otherwise once the report is acknowledged.\n"
+	"Exit status: 0 if every device finished what was asked, 1 if not, 2 for a wrong command line.\n";
+
+void options_help(void)
+{
+	fputs(INTRO, stdout);
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const struct option *o = &TABLE[i];
+		if (o->type == HEADING) {
+			printf("\n%s:\n", o->name);
+			continue;
+		}
+		char left[40];
+		snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+		printf("  %-24s %s\n", left, o->help);
+	}
+	fputs(OUTRO, stdout);
+}
+
+static bool store(const struct option *opt, struct options *o, const char *text, struct err *err)
+{
+	char *field = (char *)o + opt->at;
+	int64_t number = 0;
+	uint64_t bytes = 0;
+	bool good = true;
+	switch (opt->type) {
+	case FLAG:
+		memcpy(field, &(bool){true}, sizeof(bool));
+		return true;
+	case TEXT:
+		memcpy(field, &text, sizeof text);
+		return true;
+	case NUMBER:
+		good = text_to_i64(text, &number) && number >= opt->min && number <= opt->max;
+		break;
+	case DURATION:
+		good = text_to_ms(text, &number) && number >= 0;
+		break;
+	case BYTES:
+		good = text_to_bytes(text, &bytes) && bytes <= INT64_MAX;
+		number = good ? (int64_t)bytes : 0;
+		break;
+	case HEADING:
+		return false;
+	}
+	if (!good && opt->type == NUMBER) {
+		return err_set(err, ERR_INVALID, "--%s takes a number from %lld to %lld, not \"%s\"", opt->name, (long long)opt->min,
+			       (long long)opt->max, text);
+	}
+	if (!good) {
+		return err_set(err, ERR_INVALID, "--%s takes %s, not \"%s\"", opt->name,
+			       opt->type == BYTES ? "bytes such as 4096 or 16k" : "a time such as 250ms or 5s", text);
+	}
+	memcpy(field, &number, sizeof number);
+	return true;
+}
+
+static const struct option *find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		if (TABLE[i].type != HEADING && strlen(TABLE[i].name) == len && memcmp(TABLE[i].name, name, len) == 0) {
+			return &TABLE[i];
+		}
+	}
+	return NULL;
+}
+
+static bool read_arguments(struct options *o, int argc, char **argv, struct err *err)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *arg = argv[i];
+		size_t len = strcspn(arg, "=");
+		const struct option *opt = len > 2 && arg[0] == '-' && arg[1] == '-' ? find(arg + 2, len - 2) : NULL;
+		if (!opt) {
+			return err_set(err, ERR_INVALID, "unknown option \"%s\"; --help lists them", arg);
+		}
+		const char *value = arg[len] == '=' ? arg + len + 1 : NULL;
+		if (opt->type == FLAG && value) {
+			return err_set(err, ERR_INVALID, "--%s takes no value", opt->name);
+		}
+		if (opt->type != FLAG && !value && !(value = argv[++i])) {
+			return err_set(err, ERR_INVALID, "--%s needs a value: %s", opt->name, opt->value);
+		}
+		if (!store(opt, o, value, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool split_broker(struct options *o, struct err *err)
+{
+	if (!o->mqtt || strcmp(o->mqtt, "none") == 0) {
+		return true;
+	}
+	const char *colon = strrchr(o->mqtt, ':');
+	size_t len = colon ? (size_t)(colon - o->mqtt) : strlen(o->mqtt);
+	const char *host = o->mqtt;
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	uint64_t port = 1883;
+	if (len == 0 || len >= sizeof o->mqtt_host || (colon && (!text_to_u64(colon + 1, &port) || port == 0 || port > 65535))) {
+		return err_set(err, ERR_INVALID, "--mqtt takes HOST:PORT, [IPv6]:PORT or none, not \"%s\"", o->mqtt);
+	}
+	memcpy(o->mqtt_host, host, len);
+	o->mqtt_host[len] = '\0';
+	o->mqtt_port = (int)port;
+	return true;
+}
+
+/* The broker of the environment, unless the command line says where (or wants a device that only polls). */
+static bool broker(struct options *o, struct err *err)
+{
+	const char *host = getenv("OTAD_MQTT_HOST");
+	const char *port = getenv("OTAD_MQTT_PORT");
+	uint64_t number = 1883;
+	if (o->mqtt || o->poll_ms || !host) {
+		return split_broker(o, err);
+	}
+	if (port && (!text_to_u64(port, &number) || number == 0 || number > 65535)) {
+		return err_set(err, ERR_INVALID, "OTAD_MQTT_PORT is no port: \"%s\"", port);
+	}
+	o->mqtt_port = (int)number;
+	return text_copy(o->mqtt_host, sizeof o->mqtt_host, host) || err_set(err, ERR_INVALID, "OTAD_MQTT_HOST is too long");
+}
+
+static bool check(struct options *o, struct err *err)
+{
+	if (!o->device == !o->prefix) {
+		return err_set(err, ERR_MISSING, "say --device NAME, or --devices PREFIX --count N");
+	}
+	if (o->device && o->count != 1) {
+		return err_set(err, ERR_INVALID, "--count goes with --devices PREFIX, not with --device");
+	}
+	char last[96]; /* the longest name */
+	if (o->device) {
+		snprintf(last, sizeof last, "%s", o->device);
+	} else {
+		snprintf(last, sizeof last, "%.70s%lld", o->prefix, (long long)(o->first + o->count - 1));
+	}
+	if (!text_is_device_name(last)) {
+		return err_set(err, ERR_INVALID, "\"%s\" is no device name: 1 to 64 characters of A-Z a-z 0-9 _ -", last);
+	}
+	if (!o->mqtt_host[0] && !o->poll_ms) {
+		return err_set(err, ERR_MISSING, "no broker and no polling: say --mqtt HOST:PORT or --poll TIME");
+	}
+	if (strcmp(o->report_by, "mqtt") != 0 && strcmp(o->report_by, "none") != 0) {
+		return err_set(err, ERR_INVALID, "--report-by takes mqtt or none, not \"%s\"", o->report_by);
+	}
+	o->reports = o->mqtt_host[0] && !o->minimal && !o->receive_only && strcmp(o->report_by, "mqtt") == 0;
+	if ((o->hello || o->progress) && !o->reports) {
+		return err_set(err, ERR_INVALID, "--hello and --progress need a device that reports by MQTT");
+	}
+	return true;
+}
+
+bool options_parse(struct options *o, int argc, char **argv, struct err *err)
+{
+	*o = (struct options){.count = 1,
+			      .first = 1,
+			      .url = getenv("OTAD_URL"),
+			      .client_id = "{device}",
+			      .keepalive_s = 60,
+			      .parallel = 1000,
+			      .report_by = "mqtt",
+			      .initial_version = "0.0.0",
+			      .install_ms = 100,
+			      .report_every_ms = 3000,
+			      .retries = 5,
+			      .exit_after = -1};
+	if (!read_arguments(o, argc, argv, err) || o->help) {
+		return o->help;
+	}
+	if (!o->url) {
+		o->url = "http://127.0.0.1:8080";
+	}
+	for (o->url_len = (int)strnlen(o->url, 1024); o->url_len > 0 && o->url[o->url_len - 1] == '/'; o->url_len--) {
+	}
+	return broker(o, err) && check(o, err);
+}

@@ -1,0 +1,64 @@
+/* What the command line asks for. One table in options.c makes the parser and --help. */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+enum { OPTIONS_HOST_SIZE = 256 };
+
+struct options {
+	const char *device; /* one device, or */
+	const char *prefix; /* prefix + number */
+	int64_t count;
+	int64_t first;
+
+	const char *url;
+	int url_len; /* without slashes at the end */
+	const char *mqtt;
+	char mqtt_host[OPTIONS_HOST_SIZE]; /* "" = no MQTT at all */
+	int mqtt_port;
+	const char *client_id;
+	const char *username;
+	const char *password;
+	bool persistent;
+	int64_t keepalive_s;
+	int64_t parallel;
+
+	bool minimal;
+	bool receive_only;
+	const char *report_by;
+	bool reports; /* from report_by, minimal, mqtt */
+	bool hello;
+	bool progress;
+	int64_t poll_ms; /* 0 = never */
+	const char *initial_version;
+	int64_t install_ms;
+	int64_t report_every_ms;
+
+	int64_t range; /* bytes a part, 0 = whole */
+	int64_t drip;  /* bytes a second, 0 = as fast as it goes */
+	int64_t retries;
+	int64_t fail; /* 0, -2, -3 or -4 */
+	bool rollback;
+	bool wrong_version;
+	int64_t ignore;
+	int64_t offline_ms;
+
+	int64_t exit_after; /* updates a device; -1 = run until stopped */
+	int64_t timeout_ms; /* 0 = none */
+	int64_t linger_ms;
+	bool json;
+	bool quiet;
+	bool help;
+};
+
+/* Fills o from the arguments, the environment and the defaults. The texts point into argv or the environment. */
+bool options_parse(struct options *o, int argc, char **argv, struct err *err);
+
+/* Prints the documentation. */
+void options_help(void);
+
+#endif

@@ -1,0 +1,666 @@
+/* What operators do: each write leaves its audit and change rows, refusals leave nothing, conflicts say by what. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/scoped.h"
+#include "config/config.h"
+#include "engine/admin.h"
+#include "engine/private.h"
+#include "engine/throttle.h"
+#include "pg.h"
+#include "store/artifact.h"
+#include "store/db.h"
+#include "store/feed.h"
+#include "store/operator.h"
+#include "work/pool.h"
+
+/* A worker is its connection here: these tests are about the database, not about threads. */
+struct worker {
+	struct db *db;
+};
+
+static struct worker worker;
+static struct engine engine;
+static char uri[PG_URI_SIZE];
+static struct db_config where = {.uri = uri, .name = "test"};
+static int64_t settled;
+static const struct actor alice = {.name = "alice", .address = "192.0.2.1", .request = "0123456789abcdef"};
+
+struct db *worker_db(struct worker *w, struct err *err)
+{
+	return db_revive(w->db, err) ? w->db : NULL;
+}
+
+void engine_settle(struct engine *e, int64_t pos)
+{
+	(void)e;
+	settled = pos;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	pg_fresh(uri);
+	worker.db = db_open(&where, &err);
+	throttle_reset();
+	settled = 0;
+	return worker.db ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	db_close(&worker.db);
+	return 0;
+}
+
+static void assert_err(bool ok, const struct err *err, enum err_kind kind, const char *part)
+{
+	assert_false(ok);
+	if (err->kind != kind || !strstr(err->text, part)) {
+		fail_msg("%s: %s", err_kind_name(err->kind), err->text);
+	}
+}
+
+static void assert_number(const char *sql, int64_t expected)
+{
+	assert_int_equal(pg_number(uri, sql), expected);
+}
+
+static int64_t make_product(const char *key)
+{
+	struct err err = {0};
+	struct product p = {0};
+	snprintf(p.key, sizeof p.key, "%s", key);
+	if (!admin_product_create(&engine, &worker, &alice, &p, &err)) {
+		fail_msg("%s", err.text);
+	}
+	return p.id;
+}
+
+static int64_t make_device(int64_t product, const char *name)
+{
+	struct err err = {0};
+	struct device d = {.product_id = product};
+	snprintf(d.name, sizeof d.name, "%s", name);
+	if (!admin_device_create(&engine, &worker, &alice, &d, &err)) {
+		fail_msg("%s", err.text);
+	}
+	return d.id;
+}
+
+static int64_t make_firmware(int64_t product, const char *name)
+{
+	struct err err = {0};
+	struct firmware f = {.product_id = product, .artifact = {.md5 = {7}, .size = 5}};
+	int64_t upload = 0;
+	digest_sha256(f.artifact.sha256, "bytes", 5);
+	snprintf(f.name, sizeof f.name, "%s", name);
+	if (!store_upload_begin(worker.db, &upload, &err) || !store_upload_chunk(worker.db, upload, 0, "bytes", 5, &err) ||
+	    !store_upload_seal(worker.db, upload, &f.artifact, &err) || !admin_firmware_create(&engine, &worker, &alice, &f, &err)) {
+		fail_msg("%s", err.text);
+	}
+	return f.id;
+}
+
+/* A push or passive rollout with one task, as an order leaves it. */
+static void make_task(int64_t device, int64_t firmware, const char *way, const char *state, bool ended)
+{
+	char sql[1200];
+	snprintf(sql, sizeof sql,
+		 "WITH r AS (INSERT INTO rollouts (kind, way, product_id, device_id, firmware_id, component, created_by, ended_at) "
+		 "SELECT 'single', '%s', product_id, %" PRId64 ", id, 'app', 'alice', %s FROM firmware WHERE id = %" PRId64
+		 " RETURNING id) "
+		 "INSERT INTO tasks (rollout_id, device_id, firmware_id, way, component, state, token, ended_at) "
+		 "SELECT id, %" PRId64 ", %" PRId64 ", '%s', 'app', '%s', gen_random_uuid(), %s FROM r",
+		 way, device, ended && strcmp(way, "push") == 0 ? "now()" : "NULL", firmware, device, firmware, way, state,
+		 ended ? "now()" : "NULL");
+	pg_run(uri, sql);
+}
+
+/* ---- products ---- */
+
+static void a_write_leaves_one_audit_row_and_one_change_and_settles(void **state)
+{
+	(void)state;
+	int64_t id = make_product("lamp");
+	char sql[200];
+	snprintf(sql, sizeof sql, "SELECT pos FROM changes WHERE kind = 'product' AND ids = '{%" PRId64 "}'", id);
+	assert_int_equal(settled, pg_number(uri, sql));
+	assert_true(settled > 0);
+	assert_number("SELECT count(*) FROM changes", 1);
+	assert_number("SELECT count(*) FROM audit WHERE actor = 'alice' AND address = '192.0.2.1' AND request = '0123456789abcdef' "
+		      "AND action = 'product.create' AND target = 'product/1' AND detail = 'key lamp'",
+		      1);
+}
+
+static void a_refused_write_leaves_nothing(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct product p = {.key = "lamp"};
+	make_product("lamp");
+	int64_t before = settled;
+	assert_err(admin_product_create(&engine, &worker, &alice, &p, &err), &err, ERR_EXISTS, "key \"lamp\"");
+	assert_number("SELECT count(*) FROM changes", 1);
+	assert_number("SELECT count(*) FROM audit", 1);
+	assert_int_equal(settled, before);
+	make_product("other"); /* the connection is usable */
+}
+
+static void a_write_wakes_the_listeners(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	scoped(db_close) struct db *listener = db_open(&where, &err);
+	assert_true(store_feed_listen(listener, &err));
+	make_product("lamp");
+	struct change *changes = NULL;
+	size_t count = 0;
+	assert_true(store_feed_wait(listener, -1, 5000));
+	assert_true(store_feed_read(listener, 0, &changes, &count, &err));
+	assert_int_equal(count, 1);
+	assert_int_equal(changes[0].kind, CHANGE_PRODUCT);
+	store_changes_free(&changes, count);
+}
+
+static void an_update_needs_the_revision_it_read(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct product p = {.id = make_product("lamp"), .key = "lamp", .name = "Lamp"};
+	assert_true(admin_product_update(&engine, &worker, &alice, &p, 1, &err));
+	assert_int_equal(p.rev, 2);
+	assert_true(p.updated_ms >= p.created_ms);
+	assert_err(admin_product_update(&engine, &worker, &alice, &p, 1, &err), &err, ERR_CONFLICT, "changed by someone else");
+	assert_true(admin_product_update(&engine, &worker, &alice, &p, 0, &err)); /* 0: whatever it is */
+	assert_int_equal(p.rev, 3);
+	p.id = 77;
+	assert_err(admin_product_update(&engine, &worker, &alice, &p, 1, &err), &err, ERR_NOT_FOUND, "77");
+}
+
+static void a_product_in_use_is_not_deleted(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t id = make_product("lamp");
+	int64_t device = make_device(id, "esp-1");
+	int64_t firmware = make_firmware(id, "blink");
+	assert_err(admin_product_delete(&engine, &worker, &alice, id, &err), &err, ERR_CONFLICT, "devices: 1, firmware: 1");
+	assert_true(admin_device_delete(&engine, &worker, &alice, device, &err));
+	assert_err(admin_product_delete(&engine, &worker, &alice, id, &err), &err, ERR_CONFLICT, "devices: 0, firmware: 1");
+	assert_true(admin_firmware_delete(&engine, &worker, &alice, firmware, &err));
+	assert_true(admin_product_delete(&engine, &worker, &alice, id, &err));
+	assert_number("SELECT count(*) FROM products", 0);
+	assert_number("SELECT count(*) FROM firmware", 0);
+	assert_err(admin_product_delete(&engine, &worker, &alice, id, &err), &err, ERR_NOT_FOUND, "no product");
+}
+
+static void a_product_goes_with_the_history_that_others_made_in_it(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t id = make_product("lamp");
+	int64_t other = make_product("bulb");
+	struct device d = {.id = make_device(id, "esp-1"), .name = "esp-1", .client_id = "esp-1", .product_id = other};
+	int64_t firmware = make_firmware(id, "blink");
+	make_task(d.id, firmware, "push", "succeeded", true);
+	assert_true(admin_device_update(&engine, &worker, &alice, &d, 0, &err)); /* moves on to the other product */
+	assert_true(admin_firmware_delete(&engine, &worker, &alice, firmware, &err));
+	assert_true(admin_product_delete(&engine, &worker, &alice, id, &err));
+	assert_number("SELECT count(*) FROM tasks", 0);
+	assert_number("SELECT count(*) FROM devices", 1);
+}
+
+static void pages_go_by_id_and_filter_by_key(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	make_product("a");
+	int64_t second = make_product("b");
+	int64_t third = make_product("c");
+	struct page page = {.after = 1, .limit = 1};
+	struct product *rows = NULL;
+	size_t count = 0;
+	assert_true(admin_product_list(&worker, &page, &rows, &count, &err));
+	assert_int_equal(count, 1);
+	assert_int_equal(rows[0].id, second);
+	free(rows);
+	page = (struct page){.limit = 10, .name = "c"};
+	assert_true(admin_product_list(&worker, &page, &rows, &count, &err));
+	assert_int_equal(count, 1);
+	assert_int_equal(rows[0].id, third);
+	free(rows);
+	page.after = third;
+	assert_true(admin_product_list(&worker, &page, &rows, &count, &err));
+	assert_int_equal(count, 0);
+	free(rows);
+}
+
+/* ---- devices ---- */
+
+static void a_device_is_its_own_client_unless_told_otherwise(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct device d = {.product_id = make_product("lamp"), .name = "esp-1", .mac = "AABBCCDDEEFF"};
+	struct device found;
+	assert_true(admin_device_create(&engine, &worker, &alice, &d, &err));
+	assert_string_equal(d.client_id, "esp-1");
+	assert_true(admin_device_find(&worker, "esp-1", &found, &err));
+	assert_int_equal(found.id, d.id);
+	assert_string_equal(found.mac, "AABBCCDDEEFF");
+	assert_string_equal(found.version, "");
+	assert_int_equal(found.last_seen_ms, 0);
+	assert_err(admin_device_find(&worker, "esp-2", &found, &err), &err, ERR_NOT_FOUND, "esp-2");
+}
+
+static void a_clash_names_the_field(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	struct device d = {.product_id = product, .name = "esp-1", .client_id = "one", .mac = "AABBCCDDEEFF"};
+	assert_true(admin_device_create(&engine, &worker, &alice, &d, &err));
+	d = (struct device){.product_id = product, .name = "esp-1", .client_id = "two"};
+	assert_err(admin_device_create(&engine, &worker, &alice, &d, &err), &err, ERR_EXISTS, "the name \"esp-1\"");
+	d = (struct device){.product_id = product, .name = "esp-2", .client_id = "one"};
+	assert_err(admin_device_create(&engine, &worker, &alice, &d, &err), &err, ERR_EXISTS, "the clientId \"one\"");
+	d = (struct device){.product_id = product, .name = "esp-2", .mac = "AABBCCDDEEFF"};
+	assert_err(admin_device_create(&engine, &worker, &alice, &d, &err), &err, ERR_EXISTS, "the mac \"AABBCCDDEEFF\"");
+	d = (struct device){.product_id = 99, .name = "esp-2"};
+	assert_err(admin_device_create(&engine, &worker, &alice, &d, &err), &err, ERR_INVALID, "no product 99");
+}
+
+static void a_device_with_a_live_task_stays_and_keeps_its_name(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	struct device d = {.id = make_device(product, "esp-1"), .name = "esp-2", .client_id = "esp-1", .product_id = product};
+	make_task(d.id, make_firmware(product, "blink"), "push", "notified", false);
+	assert_err(admin_device_delete(&engine, &worker, &alice, d.id, &err), &err, ERR_CONFLICT, "task 1");
+	assert_err(admin_device_update(&engine, &worker, &alice, &d, 0, &err), &err, ERR_CONFLICT, "task 1");
+	snprintf(d.name, sizeof d.name, "esp-1");
+	snprintf(d.client_id, sizeof d.client_id, "other");
+	assert_true(admin_device_update(&engine, &worker, &alice, &d, 0, &err));
+}
+
+static void a_device_goes_with_its_tasks_and_assignments(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	int64_t device = make_device(product, "esp-1");
+	int64_t firmware = make_firmware(product, "blink");
+	make_task(device, firmware, "passive", "succeeded", true);
+	make_task(device, firmware, "push", "failed", true);
+	assert_true(admin_device_delete(&engine, &worker, &alice, device, &err));
+	assert_number("SELECT count(*) FROM tasks", 0);
+	assert_number("SELECT count(*) FROM rollouts", 0);
+	assert_number("SELECT count(*) FROM changes WHERE kind = 'rollout' AND ids = '{1}'", 1); /* the assignment; the push had ended */
+	assert_number("SELECT count(*) FROM changes WHERE kind = 'device' AND pos = (SELECT max(pos) FROM changes)", 1);
+	assert_int_equal(settled, pg_number(uri, "SELECT max(pos) FROM changes"));
+}
+
+static void an_assigned_device_does_not_change_its_product(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	struct device d = {.id = make_device(product, "esp-1"), .name = "esp-1", .client_id = "esp-1", .product_id = make_product("bulb")};
+	make_task(d.id, make_firmware(product, "blink"), "passive", "succeeded", true);
+	assert_err(admin_device_update(&engine, &worker, &alice, &d, 0, &err), &err, ERR_CONFLICT, "assignment 1");
+}
+
+/* ---- firmware ---- */
+
+static void a_firmware_name_is_taken_until_it_is_deleted(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	int64_t id = make_firmware(product, "blink");
+	assert_err(admin_firmware_check(&engine, &worker, product, "blink", &err), &err, ERR_EXISTS, "blink");
+	assert_err(admin_firmware_check(&engine, &worker, 99, "blink", &err), &err, ERR_NOT_FOUND, "no product 99");
+	assert_true(admin_firmware_check(&engine, &worker, product, "other", &err));
+	struct firmware f = {0};
+	assert_true(admin_firmware_get(&worker, id, &f, &err));
+	assert_string_equal(f.component, "app");
+	assert_int_equal(f.artifact.size, 5);
+	assert_err(admin_firmware_create(&engine, &worker, &alice, &f, &err), &err, ERR_EXISTS, "blink");
+	assert_true(admin_firmware_delete(&engine, &worker, &alice, id, &err));
+	assert_err(admin_firmware_get(&worker, id, &f, &err), &err, ERR_NOT_FOUND, "no firmware");
+	assert_true(make_firmware(product, "blink") != id);
+}
+
+static void a_firmware_without_product_or_bytes_is_refused(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	make_firmware(product, "blink");
+	struct firmware f = {.product_id = 99, .name = "x"};
+	digest_sha256(f.artifact.sha256, "bytes", 5);
+	assert_err(admin_firmware_create(&engine, &worker, &alice, &f, &err), &err, ERR_NOT_FOUND, "no product 99");
+	f.product_id = product;
+	f.artifact.sha256[0] ^= 1;
+	assert_err(admin_firmware_create(&engine, &worker, &alice, &f, &err), &err, ERR_UNAVAILABLE, "upload them again");
+}
+
+static void a_firmware_in_use_is_not_deleted(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	int64_t device = make_device(product, "esp-1");
+	int64_t firmware = make_firmware(product, "blink");
+	make_task(device, firmware, "passive", "queued", false);
+	assert_err(admin_firmware_delete(&engine, &worker, &alice, firmware, &err), &err, ERR_CONFLICT, "task 1 of device \"esp-1\"");
+	pg_run(uri, "UPDATE tasks SET state = 'succeeded', ended_at = now()");
+	assert_err(admin_firmware_delete(&engine, &worker, &alice, firmware, &err), &err, ERR_CONFLICT, "assignment 1");
+	pg_run(uri, "UPDATE rollouts SET ended_at = now()");
+	assert_true(admin_firmware_delete(&engine, &worker, &alice, firmware, &err));
+}
+
+static void deleted_firmware_leaves_its_history_and_frees_its_bytes(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	int64_t firmware = make_firmware(product, "blink");
+	make_task(make_device(product, "esp-1"), firmware, "push", "succeeded", true);
+	assert_true(admin_firmware_delete(&engine, &worker, &alice, firmware, &err));
+	pg_run(uri, "UPDATE artifacts SET sealed_at = now() - interval '2 hours'");
+	pg_run(uri, "UPDATE uploads SET touched_at = now() - interval '2 hours'");
+	int64_t swept = 0;
+	assert_true(store_artifact_sweep(worker.db, &swept, &err));
+	assert_number("SELECT count(*) FROM chunks", 0);
+	struct task_row task;
+	assert_true(admin_task_get(&worker, 1, &task, &err));
+	assert_string_equal(task.firmware_name, "blink");
+	assert_int_equal(task.size, 0);
+}
+
+/* ---- what is listed ---- */
+
+static void tasks_are_listed_by_device_product_and_state(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	int64_t other = make_product("bulb");
+	int64_t device = make_device(product, "esp-1");
+	make_task(device, make_firmware(product, "blink"), "push", "failed", true);
+	make_task(make_device(product, "esp-2"), 1, "push", "notified", false);
+	make_task(make_device(other, "esp-3"), make_firmware(other, "glow"), "push", "notified", false);
+	const struct {
+		struct page page;
+		size_t count;
+		int64_t first;
+	} rows[] = {
+		{{.limit = 10}, 3, 1},
+		{{.limit = 10, .device_id = device}, 1, 1},
+		{{.limit = 10, .product_id = other}, 1, 3},
+		{{.limit = 10, .name = "notified"}, 2, 2},
+		{{.limit = 10, .name = "notified", .product_id = product}, 1, 2},
+		{{.limit = 1, .after = 1}, 1, 2},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		scoped_free struct task_row *found = NULL;
+		size_t count = 0;
+		assert_true(admin_task_list(&worker, &rows[i].page, &found, &count, &err));
+		assert_int_equal(count, rows[i].count);
+		assert_int_equal(found[0].task.id, rows[i].first);
+		assert_int_equal(found[0].size, 5);
+	}
+}
+
+static void a_timeline_is_told_in_order(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	pg_run(uri, "INSERT INTO events (task_id, at, event, from_state, to_state) VALUES (1, now(), 'sent', 'queued', 'notified'), "
+		    "(1, now() - interval '1 hour', 'ordered', '', 'queued'), (2, now(), 'ordered', '', 'queued'); "
+		    "INSERT INTO events (task_id, at, event, from_state, to_state) SELECT 3, '2026-01-01', i::text, '', 'x' FROM "
+		    "generate_series(1, 50) i");
+	struct task_happening *lines = NULL;
+	size_t count = 0;
+	assert_true(admin_task_timeline(&worker, 1, &lines, &count, &err));
+	assert_int_equal(count, 2);
+	assert_string_equal(lines[0].event, "ordered");
+	assert_string_equal(lines[1].to, "notified");
+	assert_true(lines[0].at_ms < lines[1].at_ms);
+	free(lines);
+	assert_true(admin_task_timeline(&worker, 3, &lines, &count, &err)); /* of one instant */
+	assert_int_equal(count, 50);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(atoi(lines[i].event), i + 1);
+	}
+	free(lines);
+}
+
+static void assignments_are_listed_with_names_and_state(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t product = make_product("lamp");
+	int64_t device = make_device(product, "esp-1");
+	int64_t firmware = make_firmware(product, "blink");
+	make_task(device, firmware, "passive", "downloading", false);
+	make_task(make_device(product, "esp-2"), firmware, "push", "notified", false);
+	struct assignment *rows = NULL;
+	size_t count = 0;
+	struct page page = {.limit = 10};
+	assert_true(admin_assignment_list(&worker, &page, &rows, &count, &err));
+	assert_int_equal(count, 1);
+	assert_string_equal(rows[0].device_name, "esp-1");
+	assert_string_equal(rows[0].firmware_name, "blink");
+	assert_int_equal(rows[0].state, TASK_DOWNLOADING);
+	assert_int_equal(rows[0].rollout.task_id, 1);
+	free(rows);
+	struct assignment one;
+	assert_true(admin_assignment_get(&worker, 1, &one, &err));
+	assert_err(admin_assignment_get(&worker, 2, &one, &err), &err, ERR_NOT_FOUND, "no assignment 2");
+}
+
+/* ---- login ---- */
+
+static void make_operator(const char *name, const char *password)
+{
+	struct err err = {0};
+	struct operator_row row = {.role = ROLE_OPERATOR};
+	snprintf(row.name, sizeof row.name, "%s", name);
+	assert_true(digest_password_hash(password, row.password_hash));
+	assert_true(store_operator_create(worker.db, &row, &err));
+	assert_err(store_operator_create(worker.db, &row, &err), &err, ERR_EXISTS, name);
+}
+
+static void copy_token(void *ctx, const struct token_row *row)
+{
+	*(struct token_row *)ctx = *row;
+}
+
+static void a_login_gives_a_token_that_is_stored_as_its_hash(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	char token[64];
+	uint8_t hash[32];
+	make_operator("alice", "long enough");
+	assert_true(admin_login(&engine, &worker, &alice, "long enough", token, &err));
+	assert_int_equal(strlen(token), OPERATOR_TOKEN_SIZE - 1);
+	assert_memory_equal(token, "otad_", 5);
+	store_token_hash(token, hash);
+	struct token_row found = {0};
+	struct load load = {.ctx = &found};
+	assert_true(store_load_tokens(worker.db, &load, copy_token, &err));
+	assert_memory_equal(found.hash, hash, sizeof hash);
+	assert_int_equal(found.role, ROLE_OPERATOR);
+	assert_string_equal(found.name, "alice");
+	assert_number(
+		"SELECT count(*) FROM tokens WHERE expires_at BETWEEN now() + interval '59 minutes' AND now() + interval '61 minutes'", 1);
+	assert_number("SELECT count(*) FROM changes WHERE kind = 'token' AND ids = '{1}'", 1);
+	assert_number("SELECT count(*) FROM audit WHERE action = 'user.login' AND target = 'user/alice'", 1);
+}
+
+static void a_wrong_login_says_which_part_is_wrong(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	char token[64];
+	make_operator("alice", "long enough");
+	const struct actor bob = {.name = "bob", .address = "192.0.2.2"};
+	assert_err(admin_login(&engine, &worker, &alice, "wrong", token, &err), &err, ERR_DENIED, "password");
+	assert_err(admin_login(&engine, &worker, &bob, "wrong", token, &err), &err, ERR_NOT_FOUND, "no such user");
+	assert_true(store_operator_set_disabled(worker.db, 1, true, &err));
+	assert_err(admin_login(&engine, &worker, &alice, "long enough", token, &err), &err, ERR_DENIED, "disabled");
+	assert_number("SELECT count(*) FROM tokens", 0);
+}
+
+static void the_eleventh_failure_of_an_address_waits(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	char token[64];
+	make_operator("alice", "long enough");
+	struct actor stranger = {.name = "nobody", .address = "198.51.100.7"};
+	for (int i = 0; i < THROTTLE_FAILURES; i++) {
+		assert_err(admin_login(&engine, &worker, &stranger, "wrong", token, &err), &err, ERR_NOT_FOUND, "");
+	}
+	assert_err(admin_login(&engine, &worker, &stranger, "wrong", token, &err), &err, ERR_BUSY, "wait");
+	snprintf(stranger.name, sizeof stranger.name, "alice");
+	assert_err(admin_login(&engine, &worker, &stranger, "long enough", token, &err), &err, ERR_BUSY, "wait");
+	assert_true(admin_login(&engine, &worker, &alice, "long enough", token, &err)); /* from elsewhere */
+}
+
+static void a_new_password_ends_the_sessions_but_not_the_named_tokens(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	char token[64];
+	make_operator("alice", "long enough");
+	struct operator_token named = {.operator_id = 1, .label = "ci"};
+	assert_true(admin_login(&engine, &worker, &alice, "long enough", token, &err));
+	assert_true(store_token_create(worker.db, &named, 0, token, &err));
+	assert_true(store_operator_set_password(worker.db, 1, "scrypt$1$8$1$00$00", &err));
+	assert_number("SELECT count(*) FROM tokens WHERE revoked_at IS NULL", 1);
+	assert_number("SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND label = 'ci' AND expires_at IS NULL", 1);
+	int64_t owner = 0;
+	assert_true(store_token_revoke(worker.db, named.id, &owner, &err));
+	assert_int_equal(owner, 1);
+	assert_err(store_token_revoke(worker.db, 99, &owner, &err), &err, ERR_NOT_FOUND, "99");
+}
+
+/* ---- idempotency ---- */
+
+static void a_key_has_one_request_and_one_answer(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct idempotency one = {.actor = "alice", .key = "k", .request = {1}};
+	assert_true(admin_idempotency_find(&worker, &one, &err));
+	assert_int_equal(one.status, 0);
+	struct idempotency again = {.actor = "alice", .key = "k", .request = {1}};
+	assert_err(admin_idempotency_find(&worker, &again, &err), &err, ERR_CONFLICT, "still running");
+	char body[] = "{\"id\":1}";
+	one.status = 201;
+	one.body = body;
+	assert_true(admin_idempotency_store(&worker, &one, &err));
+	assert_true(admin_idempotency_find(&worker, &again, &err));
+	assert_int_equal(again.status, 201);
+	assert_string_equal(again.body, body);
+	free(again.body);
+	struct idempotency other = {.actor = "alice", .key = "k", .request = {2}};
+	assert_err(admin_idempotency_find(&worker, &other, &err), &err, ERR_CONFLICT, "another request");
+	other.actor = "bob"; /* keys are each actor's own */
+	assert_true(admin_idempotency_find(&worker, &other, &err));
+	assert_int_equal(other.status, 0);
+}
+
+static void a_key_is_free_again_after_a_failure_a_crash_or_a_day(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct idempotency one = {.actor = "alice", .key = "k", .request = {1}};
+	struct idempotency other = {.actor = "alice", .key = "k", .request = {2}};
+	assert_true(admin_idempotency_find(&worker, &one, &err));
+	assert_true(admin_idempotency_drop(&worker, &one, &err));
+	assert_true(admin_idempotency_find(&worker, &other, &err));
+	pg_run(uri, "UPDATE idempotency SET at = now() - interval '2 minutes'"); /* whoever held it died */
+	assert_true(admin_idempotency_find(&worker, &one, &err));
+	one.status = 201;
+	one.body = (char[]){""};
+	assert_true(admin_idempotency_store(&worker, &one, &err));
+	pg_run(uri, "UPDATE idempotency SET at = now() - interval '25 hours'");
+	assert_true(admin_idempotency_find(&worker, &other, &err));
+	assert_int_equal(other.status, 0);
+}
+
+/* ---- the neighbour falls ---- */
+
+static void the_connection_is_found_dead_and_replaced(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct product p;
+	int64_t id = make_product("lamp");
+	pg_down();
+	assert_err(admin_product_get(&worker, id, &p, &err), &err, ERR_UNAVAILABLE, "database");
+	pg_up();
+	assert_true(admin_product_get(&worker, id, &p, &err));
+	pg_down();
+	pg_up();
+	make_product("bulb"); /* a write notices on its own */
+	pg_down();
+	pg_up();
+	assert_true(admin_product_get(&worker, id, &p, &err)); /* and so does a read */
+}
+
+int main(void)
+{
+	static struct config config = {.login_ttl = 3600 * 1000};
+	atomic_store(&engine.config, &config);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_write_leaves_one_audit_row_and_one_change_and_settles),
+		TEST(a_refused_write_leaves_nothing),
+		TEST(a_write_wakes_the_listeners),
+		TEST(an_update_needs_the_revision_it_read),
+		TEST(a_product_in_use_is_not_deleted),
+		TEST(a_product_goes_with_the_history_that_others_made_in_it),
+		TEST(pages_go_by_id_and_filter_by_key),
+		TEST(a_device_is_its_own_client_unless_told_otherwise),
+		TEST(a_clash_names_the_field),
+		TEST(a_device_with_a_live_task_stays_and_keeps_its_name),
+		TEST(a_device_goes_with_its_tasks_and_assignments),
+		TEST(an_assigned_device_does_not_change_its_product),
+		TEST(a_firmware_name_is_taken_until_it_is_deleted),
+		TEST(a_firmware_without_product_or_bytes_is_refused),
+		TEST(a_firmware_in_use_is_not_deleted),
+		TEST(deleted_firmware_leaves_its_history_and_frees_its_bytes),
+		TEST(tasks_are_listed_by_device_product_and_state),
+		TEST(a_timeline_is_told_in_order),
+		TEST(assignments_are_listed_with_names_and_state),
+		TEST(a_login_gives_a_token_that_is_stored_as_its_hash),
+		TEST(a_wrong_login_says_which_part_is_wrong),
+		TEST(the_eleventh_failure_of_an_address_waits),
+		TEST(a_new_password_ends_the_sessions_but_not_the_named_tokens),
+		TEST(a_key_has_one_request_and_one_answer),
+		TEST(a_key_is_free_again_after_a_failure_a_crash_or_a_day),
+		TEST(the_connection_is_found_dead_and_replaced),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

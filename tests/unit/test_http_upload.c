@@ -1,0 +1,607 @@
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "http/reply.h"
+#include "http/request.h"
+#include "http/server.h"
+#include "test_http_client.h"
+#include "unit.h"
+#include "work/pool.h"
+
+/* --- a sink ------------------------------------------------------------------------------------------------------------------------- */
+
+struct sink {
+	struct digest *digest;
+	uint64_t bytes;
+	uint64_t fail_at; /* data() refuses here */
+	bool slow;
+	atomic_flag busy;
+	char name[256];
+};
+
+/* One at a time, always. */
+static atomic_int begun, ended, aborted, collisions;
+static atomic_bool blocked; /* jobs wait */
+
+static void enter(struct sink *s)
+{
+	while (atomic_load(&blocked)) {
+		usleep(1000);
+	}
+	if (atomic_flag_test_and_set(&s->busy)) {
+		atomic_fetch_add(&collisions, 1);
+	}
+}
+
+static void leave(struct sink *s)
+{
+	atomic_flag_clear(&s->busy);
+}
+
+static void *sink_begin(struct http_request *req, struct worker *worker, void *ctx, struct err *err)
+{
+	(void)ctx;
+	if (!worker) {
+		err_set(err, ERR_INTERNAL, "Not on a worker.");
+		return NULL;
+	}
+	char mode[16];
+	int64_t fail_at = -1;
+	http_query_text(req, "mode", false, mode, sizeof(mode), NULL);
+	http_query_int(req, "fail", false, 0, 1 << 30, &fail_at, NULL);
+	if (strcmp(mode, "refuse") == 0) {
+		err_set(err, ERR_EXISTS, "There is such a firmware.");
+		return NULL;
+	}
+	if (strcmp(mode, "down") == 0) {
+		err_set(err, ERR_UNAVAILABLE, "The database is down.");
+		return NULL;
+	}
+	struct sink *s = calloc(1, sizeof(*s));
+	s->digest = digest_new();
+	s->fail_at = fail_at < 0 ? UINT64_MAX : (uint64_t)fail_at;
+	s->slow = strcmp(mode, "slow") == 0;
+	atomic_fetch_add(&begun, 1);
+	return s;
+}
+
+static bool sink_name(void *state, const char *file_name, struct err *err)
+{
+	struct sink *s = state;
+	enter(s);
+	bool ok = s->bytes == 0 && !s->name[0] && strcmp(file_name, "bad name") != 0;
+	snprintf(s->name, sizeof(s->name), "%s", file_name);
+	leave(s);
+	return ok || err_set(err, ERR_INVALID, "The file name is not fit.");
+}
+
+static bool sink_data(void *state, struct worker *worker, const void *data, size_t len, struct err *err)
+{
+	struct sink *s = state;
+	enter(s);
+	digest_update(s->digest, data, len);
+	s->bytes += len;
+	if (s->slow) {
+		usleep(1000);
+	}
+	bool ok = s->bytes <= s->fail_at && worker;
+	leave(s);
+	return ok || err_set(err, ERR_NO_SPACE, "The disk is full.");
+}
+
+static void sink_free(struct sink *s)
+{
+	digest_free(&s->digest);
+	free(s);
+}
+
+static void sink_end(void *state, struct worker *worker, struct http_request *req, bool file)
+{
+	struct sink *s = state;
+	uint8_t md5[DIGEST_MD5_LEN];
+	uint8_t sha256[DIGEST_SHA256_LEN];
+	char text[400];
+	enter(s);
+	digest_final(s->digest, md5, sha256);
+	snprintf(text, sizeof(text), "%s %llu %s %02x%02x%02x%02x%s", file ? "file" : "none", (unsigned long long)s->bytes, s->name,
+		 sha256[0], sha256[1], sha256[2], sha256[3], worker ? "" : " no worker");
+	leave(s);
+	sink_free(s);
+	atomic_fetch_add(&ended, 1);
+	http_reply(req, 200, "text/plain", text, strlen(text));
+}
+
+static void sink_abort(void *state, struct worker *worker)
+{
+	struct sink *s = state;
+	enter(s);
+	sink_free(s);
+	if (worker) {
+		atomic_fetch_add(&aborted, 1);
+	}
+}
+
+static void hello(struct http_request *req, struct worker *worker, void *ctx)
+{
+	(void)worker;
+	(void)ctx;
+	http_reply(req, 200, "text/plain", "hello", 5);
+}
+
+static bool admit(struct http_request *req, void *ctx)
+{
+	(void)ctx;
+	if (http_request_header(req, "X-Deny")) {
+		http_reply(req, 401, "text/plain", "who are you?", 12);
+		return false;
+	}
+	return true;
+}
+
+static const struct http_upload sink = {.begin = sink_begin, .name = sink_name, .data = sink_data, .end = sink_end, .abort = sink_abort};
+enum { MAX = 20 * 1024 * 1024 };
+static const struct http_route routes[] = {
+	{.method = "POST", .path = "/up", .body = HTTP_BODY_FILE, .upload = &sink},
+	{.method = "POST", .path = "/small", .body = HTTP_BODY_FILE, .upload = &sink, .body_max = 100000},
+	{.method = "GET", .path = "/hello", .handle = hello},
+	{.method = "GET", .path = "/worker", .where = HTTP_WORKER, .handle = hello},
+};
+static const struct http_dialect dialect = {.prefix = "/", .routes = routes, .route_count = COUNT(routes), .admit = admit};
+
+static struct pool *workers;
+static struct http_server *server;
+static uint16_t port;
+static char *content;
+
+static struct http_server *start(struct pool *pool)
+{
+	const struct http_config config = {
+		.address = "127.0.0.1",
+		.loops = 2,
+		.max_connections = 200,
+		.idle_timeout_ms = 20000,
+		.upload_max = MAX,
+		.workers = pool,
+	};
+	struct http_server *s = http_server_start(&config, &dialect, 1, NULL);
+	assert_non_null(s);
+	return s;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	curl_global_init(CURL_GLOBAL_ALL);
+	content = malloc(MAX + 1);
+	assert_non_null(content);
+	/* many line ends and dashes, so that almost-boundaries occur */
+	for (size_t i = 0; i <= MAX; i++) {
+		content[i] = "\r\n-ab\0"[(i * 2654435761u >> 16) % 6];
+	}
+	workers = pool_new(3, 64, NULL, NULL);
+	server = start(workers);
+	port = http_server_port(server);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	http_server_stop(&server, 1000);
+	pool_stop(&workers);
+	free(content);
+	curl_global_cleanup();
+	return 0;
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	atomic_store(&begun, 0);
+	atomic_store(&ended, 0);
+	atomic_store(&aborted, 0);
+	return 0;
+}
+
+/* Every upload that began ends or is cleaned up, once, and its calls never overlapped. */
+static int settled(void **state)
+{
+	(void)state;
+	for (int ms = 0; ms < 5000 && atomic_load(&begun) != atomic_load(&ended) + atomic_load(&aborted); ms++) {
+		usleep(1000);
+	}
+	assert_int_equal(atomic_load(&begun), atomic_load(&ended) + atomic_load(&aborted));
+	assert_int_equal(atomic_load(&collisions), 0);
+	return 0;
+}
+
+/* --- curl --------------------------------------------------------------------------------------------------------------------------- */
+
+struct got {
+	long status;
+	char text[512];
+	size_t len;
+	curl_off_t sent;
+};
+
+static size_t collect(char *data, size_t size, size_t n, void *user)
+{
+	struct got *got = user;
+	for (size_t i = 0; i < size * n && got->len + 1 < sizeof(got->text); i++) {
+		got->text[got->len++] = data[i];
+	}
+	got->text[got->len] = '\0';
+	return size * n;
+}
+
+static size_t from_memory(char *out, size_t size, size_t n, void *user)
+{
+	size_t *at = user;
+	size_t len = size * n < at[1] - at[0] ? size * n : at[1] - at[0];
+	memcpy(out, content + at[0], len);
+	at[0] += len;
+	return len;
+}
+
+static CURLcode upload(const char *target, const char *header, size_t len, bool chunked, struct got *got)
+{
+	char url[256];
+	size_t at[2] = {0, len};
+	memset(got, 0, sizeof(*got));
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", port, target);
+	CURL *curl = curl_easy_init();
+	curl_mime *form = curl_mime_init(curl);
+	curl_mimepart *part = curl_mime_addpart(form);
+	curl_mime_name(part, "description");
+	curl_mime_data(part, "an ordinary field", CURL_ZERO_TERMINATED);
+	part = curl_mime_addpart(form);
+	curl_mime_name(part, "file");
+	curl_mime_filename(part, "app.bin");
+	curl_mime_data_cb(part, chunked ? -1 : (curl_off_t)len, from_memory, NULL, NULL, at);
+	struct curl_slist *headers = header ? curl_slist_append(NULL, header) : NULL;
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, got);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	CURLcode code = curl_easy_perform(curl);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &got->status);
+	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &got->sent);
+	curl_slist_free_all(headers);
+	curl_mime_free(form);
+	curl_easy_cleanup(curl);
+	return code;
+}
+
+static void expect_file(const struct got *got, size_t len)
+{
+	uint8_t sha256[DIGEST_SHA256_LEN];
+	char wanted[128];
+	digest_sha256(sha256, content, len);
+	snprintf(wanted, sizeof(wanted), "file %zu app.bin %02x%02x%02x%02x", len, sha256[0], sha256[1], sha256[2], sha256[3]);
+	assert_string_equal(got->text, wanted);
+	assert_int_equal(got->status, 200);
+}
+
+static void a_file_of_any_size_arrives_unaltered(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {0, 1, 3, 4, 5, 100, 65535, 65536, 229376, 229377, 262144, 1000000, 5000000, MAX};
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct got got;
+		assert_int_equal(upload("/up", NULL, sizes[i], false, &got), CURLE_OK);
+		expect_file(&got, sizes[i]);
+	}
+}
+
+static void a_chunked_upload_arrives_too(void **state)
+{
+	(void)state;
+	struct got got;
+	assert_int_equal(upload("/up", NULL, 3000000, true, &got), CURLE_OK);
+	expect_file(&got, 3000000);
+}
+
+static void a_slow_sink_slows_the_sender(void **state)
+{
+	(void)state;
+	struct got got;
+	assert_int_equal(upload("/up?mode=slow", NULL, 10000000, false, &got), CURLE_OK);
+	expect_file(&got, 10000000);
+}
+
+static void memory_does_not_grow_with_the_file(void **state)
+{
+	(void)state;
+	struct rusage before;
+	struct rusage after;
+	struct got got;
+	getrusage(RUSAGE_SELF, &before);
+	assert_int_equal(upload("/up?mode=slow", NULL, MAX, false, &got), CURLE_OK);
+	getrusage(RUSAGE_SELF, &after);
+	assert_true(after.ru_maxrss - before.ru_maxrss < 8 * 1024);
+}
+
+struct side {
+	pthread_t thread;
+	size_t number;
+	CURLcode code;
+	struct got got;
+};
+
+static size_t side_len(const struct side *s)
+{
+	return 2000000 + s->number * 1000;
+}
+
+static void *one_upload(void *arg)
+{
+	struct side *s = arg;
+	s->code = upload("/up", NULL, side_len(s), s->number % 2, &s->got);
+	return NULL;
+}
+
+static void uploads_run_side_by_side(void **state)
+{
+	(void)state;
+	struct side side[8];
+	for (size_t i = 0; i < COUNT(side); i++) {
+		side[i].number = i;
+		pthread_create(&side[i].thread, NULL, one_upload, &side[i]);
+	}
+	for (size_t i = 0; i < COUNT(side); i++) {
+		pthread_join(side[i].thread, NULL);
+		assert_int_equal(side[i].code, CURLE_OK);
+		expect_file(&side[i].got, side_len(&side[i]));
+	}
+}
+
+static void a_refusal_comes_before_the_transfer(void **state)
+{
+	(void)state;
+	struct got got;
+	assert_int_equal(upload("/up?mode=refuse", NULL, 10000000, false, &got), CURLE_OK);
+	assert_int_equal(got.status, 409);
+	assert_string_equal(got.text, "There is such a firmware.\n");
+	assert_true(got.sent < 1000000);
+	assert_int_equal(upload("/up", "X-Deny: 1", 10000000, false, &got), CURLE_OK);
+	assert_int_equal(got.status, 401);
+	assert_true(got.sent < 1000000);
+	assert_int_equal(upload("/small", NULL, 10000000, false, &got), CURLE_OK);
+	assert_int_equal(got.status, 413);
+	assert_true(got.sent < 1000000);
+	assert_int_equal(upload("/up?mode=down", NULL, 10, false, &got), CURLE_OK);
+	assert_int_equal(got.status, 503);
+	assert_int_equal(atomic_load(&begun), 0);
+}
+
+static void a_refusal_without_expect_also_arrives(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct got got;
+		assert_int_equal(upload("/up?mode=refuse", "Expect:", 10000000, i % 2, &got), CURLE_OK);
+		assert_int_equal(got.status, 409);
+		assert_true(got.sent < 10000000);
+	}
+}
+
+static void the_cap_is_exact(void **state)
+{
+	(void)state;
+	struct got got;
+	assert_int_equal(upload("/small", NULL, 100000, false, &got), CURLE_OK);
+	expect_file(&got, 100000);
+	assert_int_equal(upload("/small", NULL, 100001, false, &got), CURLE_OK);
+	assert_int_equal(got.status, 413);
+	assert_int_equal(upload("/small", NULL, 100001, true, &got), CURLE_OK);
+	assert_int_equal(got.status, 413);
+	upload("/small", NULL, 2000000, true, &got);
+	assert_int_equal(got.status, 413);
+}
+
+static void a_failure_on_the_way_is_answered_and_cleaned_up(void **state)
+{
+	(void)state;
+	struct got got;
+	assert_int_equal(upload("/up?fail=1000", NULL, 50000, false, &got), CURLE_OK); /* seen when the body is whole */
+	assert_int_equal(got.status, 507);
+	assert_string_equal(got.text, "The disk is full.\n");
+	upload("/up?fail=1000000", NULL, MAX, false, &got); /* seen in the middle */
+	assert_int_equal(got.status, 507);
+	assert_true(got.sent < MAX);
+	assert_int_equal(settled(NULL), 0);
+	assert_int_equal(atomic_load(&aborted), 2);
+}
+
+/* --- raw forms ---------------------------------------------------------------------------------------------------------------------- */
+
+static void form(const char *type, const char *text, int status, const char *wanted)
+{
+	struct answer a;
+	char header[128];
+	snprintf(header, sizeof(header), "Content-Type: %s\r\n", type);
+	client_request(port, "POST", "/up", header, text, &a);
+	if (a.status != status || !strstr(a.body, wanted)) {
+		fail_msg("%s: %d %s instead of %d %s", text, a.status, a.body, status, wanted);
+	}
+	free(a.body);
+}
+
+#define TYPE "multipart/form-data; boundary=BB"
+#define FIELD "--BB\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nvalue\r\n"
+#define FILE_PART(name, data) "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\n\r\n" data "\r\n"
+
+static void forms_are_taken_apart(void **state)
+{
+	(void)state;
+	form(TYPE, FILE_PART("a.bin", "abc") "--BB--\r\n", 200, "file 3 a.bin ba7816bf");
+	form(TYPE, FIELD FILE_PART("a.bin", "abc") FIELD "--BB--\r\n", 200, "file 3 a.bin");
+	form("multipart/form-data; boundary=\"BB\"", FILE_PART("caf\xc3\xa9 ../x", "") "--BB--\r\n", 200, "file 0 caf\xc3\xa9 ../x");
+	form(TYPE, "preamble\r\n" FILE_PART("a.bin", "--B\r\n--B") "--BB--\r\n", 200, "file 8 a.bin");
+}
+
+static void forms_without_a_file_say_so(void **state)
+{
+	(void)state;
+	form(TYPE, FIELD "--BB--\r\n", 200, "none 0");
+	struct answer a;
+	client_request(port, "POST", "/up", NULL, NULL, &a);
+	assert_int_equal(a.status, 200);
+	assert_memory_equal(a.body, "none 0", 6);
+	free(a.body);
+}
+
+static void malformed_forms_are_refused(void **state)
+{
+	(void)state;
+	form("application/json", "{}", 415, "multipart/form-data");
+	form("multipart/form-data", FILE_PART("a", "b") "--BB--\r\n", 400, "boundary");
+	form(TYPE, FILE_PART("a.bin", "abc"), 400, "cut off");
+	form(TYPE, "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n", 400, "cut off");
+	form(TYPE, FILE_PART("a.bin", "abc") FILE_PART("b.bin", "def") "--BB--\r\n", 400, "more than one file");
+	form(TYPE, FILE_PART("a.bin", "") FILE_PART("b.bin", "def") "--BB--\r\n", 400, "more than one file");
+	form(TYPE, FILE_PART("a\xff", "abc") "--BB--\r\n", 400, "UTF-8");
+	form(TYPE, FILE_PART("bad name", "abc") "--BB--\r\n", 400, "not fit");
+	form(TYPE, "--BB\rX\r\n\r\n", 400, "malformed");
+}
+
+static void single_bytes_make_the_same_form(void **state)
+{
+	(void)state;
+	static const char text[] = FIELD FILE_PART("a.bin", "a\r\n--Bc\r\n-") "--BB--\r\n";
+	char head[256];
+	struct answer a;
+	int fd = client_open(port);
+	snprintf(head, sizeof(head), "POST /up HTTP/1.1\r\nHost: x\r\nContent-Type: " TYPE "\r\nContent-Length: %zu\r\n\r\n",
+		 sizeof(text) - 1);
+	client_send(fd, head);
+	for (size_t i = 0; i + 1 < sizeof(text); i++) {
+		client_send_bytes(fd, text + i, 1);
+		if (i % 16 == 0) {
+			usleep(300);
+		}
+	}
+	assert_true(client_read(fd, &a, false));
+	assert_memory_equal(a.body, "file 10 a.bin", 13);
+	free(a.body);
+	client_send(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); /* the connection lives on */
+	assert_true(client_read(fd, &a, false));
+	assert_string_equal(a.body, "hello");
+	free(a.body);
+	close(fd);
+}
+
+static int begin_raw(uint16_t to, size_t sent)
+{
+	int fd = client_open(to);
+	client_send(fd, "POST /up HTTP/1.1\r\nHost: x\r\nContent-Type: " TYPE "\r\nContent-Length: 5000000\r\n\r\n"
+			"--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n");
+	client_send_bytes(fd, content, sent);
+	return fd;
+}
+
+static void an_upload_cut_off_is_cleaned_up(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		int fd = begin_raw(port, i % 3 == 0 ? 0 : i % 3 == 1 ? 1000 : 1000000);
+		if (i % 4 < 2) {
+			usleep(5000);
+		}
+		if (i % 2) {
+			client_reset(fd);
+		} else {
+			close(fd);
+		}
+	}
+	usleep(100 * 1000);
+	assert_int_equal(settled(NULL), 0);
+	assert_int_equal(atomic_load(&ended), 0);
+}
+
+static void a_full_queue_delays_an_upload_that_has_begun(void **state)
+{
+	(void)state;
+	struct pool *small = pool_new(1, 1, NULL, NULL);
+	struct http_server *other = start(small);
+	uint16_t old = port;
+	port = http_server_port(other);
+	int fd[4];
+	for (int i = 0; i < 4; i++) { /* two begin; with the worker blocked and one in the queue the others are busy, later ones wait */
+		fd[i] = begin_raw(port, 0);
+		usleep(20 * 1000);
+	}
+	atomic_store(&blocked, true);
+	for (int i = 0; i < 4; i++) {
+		client_send_bytes(fd[i], content, 600000);
+	}
+	usleep(100 * 1000);
+	atomic_store(&blocked, false);
+	for (int i = 0; i < 4; i++) {
+		static const char end[] = "\r\n--BB--\r\n";
+		size_t head = strlen("--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n");
+		client_send_bytes(fd[i], content + 600000, 5000000 - 600000 - head - (sizeof(end) - 1));
+		client_send(fd[i], end);
+		struct answer a;
+		assert_true(client_read(fd[i], &a, false));
+		assert_int_equal(a.status, 200);
+		free(a.body);
+		close(fd[i]);
+	}
+	port = old;
+	http_server_stop(&other, 1000);
+	pool_stop(&small);
+}
+
+static void stopping_cleans_up_what_is_under_way(void **state)
+{
+	(void)state;
+	struct http_server *other = start(workers);
+	int fd[4];
+	for (int i = 0; i < 4; i++) {
+		fd[i] = begin_raw(http_server_port(other), i == 0 ? 0 : 700000);
+	}
+	usleep(100 * 1000);
+	http_server_stop(&other, 50);
+	assert_int_equal(atomic_load(&begun), 4);
+	assert_int_equal(atomic_load(&aborted), 4);
+	for (int i = 0; i < 4; i++) {
+		close(fd[i]);
+	}
+}
+
+int main(void)
+{
+#define SETTLED_TEST(name) cmocka_unit_test_setup_teardown(name, reset, settled)
+	const struct CMUnitTest tests[] = {
+		SETTLED_TEST(a_file_of_any_size_arrives_unaltered),
+		SETTLED_TEST(a_chunked_upload_arrives_too),
+		SETTLED_TEST(a_slow_sink_slows_the_sender),
+		SETTLED_TEST(memory_does_not_grow_with_the_file),
+		SETTLED_TEST(uploads_run_side_by_side),
+		SETTLED_TEST(a_refusal_comes_before_the_transfer),
+		SETTLED_TEST(a_refusal_without_expect_also_arrives),
+		SETTLED_TEST(the_cap_is_exact),
+		SETTLED_TEST(a_failure_on_the_way_is_answered_and_cleaned_up),
+		SETTLED_TEST(forms_are_taken_apart),
+		SETTLED_TEST(forms_without_a_file_say_so),
+		SETTLED_TEST(malformed_forms_are_refused),
+		SETTLED_TEST(single_bytes_make_the_same_form),
+		SETTLED_TEST(an_upload_cut_off_is_cleaned_up),
+		SETTLED_TEST(a_full_queue_delays_an_upload_that_has_begun),
+		SETTLED_TEST(stopping_cleans_up_what_is_under_way),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
