@@ -47,18 +47,18 @@ LIST(assignment)
 GET(assignment)
 LIST(audit)
 
-#define READ(path_, handler, role)                                                                                \
-	{                                                                                                         \
-		.method = "GET", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = handler, .flags = role \
+#define READ(path_, handler, role)                                                                                    \
+	{                                                                                                             \
+		.method = "GET", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = (handler), .flags = (role) \
 	}
-#define REMOVE(path_, handler)                                                                                                \
-	{                                                                                                                     \
-		.method = "DELETE", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = handler, .flags = ROLE_OPERATOR \
+#define REMOVE(path_, handler)                                                                                                  \
+	{                                                                                                                       \
+		.method = "DELETE", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = (handler), .flags = ROLE_OPERATOR \
 	}
-#define WITH_BODY(method_, path_, handler)                                                                                         \
-	{                                                                                                                          \
-		.method = method_, .path = "/api/v3/" path_, .where = HTTP_WORKER, .body = HTTP_BODY_MEMORY, .body_max = BODY_MAX, \
-		.body_type = "application/json", .handle = handler, .flags = ROLE_OPERATOR                                         \
+#define WITH_BODY(method_, path_, handler)                                                                                           \
+	{                                                                                                                            \
+		.method = (method_), .path = "/api/v3/" path_, .where = HTTP_WORKER, .body = HTTP_BODY_MEMORY, .body_max = BODY_MAX, \
+		.body_type = "application/json", .handle = (handler), .flags = ROLE_OPERATOR                                         \
 	}
 
 /* flags: the role it takes */

@@ -81,7 +81,7 @@ static bool filter_id(const struct http_request *req, const char *param, int64_t
 		      bool (*find)(struct worker *w, const char *segment, union native_row *out, struct err *err), struct err *err)
 {
 	char text[NAME_SIZE];
-	union native_row row;
+	union native_row row = {.id = 0};
 	struct err why = {0};
 	if (!http_query_text(req, param, false, text, sizeof text, err)) {
 		return false;

@@ -189,9 +189,6 @@ static void run_op(struct batch *b, struct op *op)
 	case OP_SILENCE:
 		run_silence(b, op);
 		break;
-	case OP_NOTE:
-		batch_fact(b, op->device_id, op->in.note.component, op->in.note.version);
-		break;
 	}
 }
 
@@ -234,7 +231,7 @@ static bool prepare(struct batch *b, struct db *db, struct commit_op **ops, size
 	struct ids ordered = {0};
 	for (size_t i = 0; i < n; i++) {
 		const struct op *op = (const struct op *)(const void *)ops[i];
-		if (op->kind != OP_NOTE && op->kind != OP_UNSENT) {
+		if (op->kind != OP_UNSENT) {
 			ids_add(b, &devices, op->device_id);
 		}
 		if (op->kind == OP_ORDER || op->kind == OP_CANCEL) {

@@ -29,6 +29,9 @@ void dispatch_attach(struct engine *e, dispatch_ready *ready, void *ctx)
 
 void dispatch_state(struct engine *e, bool up)
 {
+	if (up && !e->broker_up) {
+		e->broker_back = true;
+	}
 	e->broker_up = up;
 	metrics_set(METRIC_MQTT_CONNECTED, up);
 }
@@ -36,12 +39,19 @@ void dispatch_state(struct engine *e, bool up)
 bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, size_t *count, int64_t *next_ms, struct err *err)
 {
 	struct outbox_row rows[CLAIM_MAX];
+	const struct config *c = e->config;
 	*count = 0;
 	if (!e->dispatch_db) {
 		e->dispatch_db = db_open(e->db_config, err);
 	}
-	if (!e->dispatch_db || !db_revive(e->dispatch_db, err) ||
-		!store_outbox_claim(e->dispatch_db, max < CLAIM_MAX ? max : CLAIM_MAX, OUTBOX_LEASE_MS, rows, count, next_ms, err)) {
+	if (!e->dispatch_db || !db_revive(e->dispatch_db, err)) {
+		return false;
+	}
+	if (e->broker_back && !store_outbox_restart(e->dispatch_db, c->resend_min, err)) {
+		return false;
+	}
+	e->broker_back = false;
+	if (!store_outbox_claim(e->dispatch_db, max < CLAIM_MAX ? max : CLAIM_MAX, OUTBOX_LEASE_MS, rows, count, next_ms, err)) {
 		return false;
 	}
 	for (size_t i = 0; i < *count; i++) {

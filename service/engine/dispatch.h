@@ -15,7 +15,8 @@ struct err;
 typedef void dispatch_ready(void *ctx, const int64_t *tasks, size_t n);
 void dispatch_attach(struct engine *engine, dispatch_ready *ready, void *ctx);
 
-/* The transport is up or down: while down, orders are not leased to it. */
+/* The transport is up or down: while down, orders are not leased to it; when it comes up, everything that waits for a device is sent again soon (a broker that
+ * was killed has forgotten what it acknowledged). */
 void dispatch_state(struct engine *engine, bool up);
 
 /* Claims due pushes (blocking, on the transport's own thread; uses a connection of the dispatcher's). *next_ms: when nothing is due, how long to sleep at most. */

@@ -93,19 +93,50 @@ static size_t take(struct notes *n, struct note *out)
 	return count;
 }
 
+/* A note on its way. */
+struct flying {
+	struct engine *engine;
+	struct note note;
+};
+
 /* Not written: noted again, unless the device has told something newer meanwhile. */
-static void written(struct op *op, const struct err *err)
+static void written(void *ctx, const struct err *err)
 {
-	struct notes *n = op->engine->notes;
+	struct flying *f = ctx;
+	struct notes *n = f->engine->notes;
 	if (!err) {
 		metrics_add(METRIC_NOTES_WRITTEN, 1);
-		return;
+	} else {
+		pthread_mutex_lock(&n->lock);
+		if (!map_get(&n->by_device, (uint64_t)f->note.device_id)) {
+			put(n, f->note.device_id, f->note.version);
+		}
+		pthread_mutex_unlock(&n->lock);
 	}
-	pthread_mutex_lock(&n->lock);
-	if (!map_get(&n->by_device, (uint64_t)op->device_id)) {
-		put(n, op->device_id, op->in.note.version);
+	free(f);
+}
+
+/* As a report: it may also be the late right one of a task that was given up. */
+static bool submit(struct engine *e, const struct note *note)
+{
+	struct flying *f = calloc(1, sizeof *f);
+	struct op *op = f ? op_new(e, OP_REPORT) : NULL;
+	if (!op) {
+		free(f);
+		return false;
 	}
-	pthread_mutex_unlock(&n->lock);
+	*f = (struct flying){e, *note};
+	op->device_id = note->device_id;
+	op->in.report = (struct report){.kind = REPORT_VERSION, .device_id = note->device_id};
+	text_copy(op->in.report.component, sizeof op->in.report.component, COMPONENT_DEFAULT);
+	text_copy(op->in.report.version, sizeof op->in.report.version, note->version);
+	op->done.hear = written;
+	op->done_ctx = f;
+	if (!op_submit(op, NULL)) {
+		free(f);
+		return false;
+	}
+	return true;
 }
 
 void notes_flush(struct engine *e)
@@ -113,14 +144,7 @@ void notes_flush(struct engine *e)
 	struct note *batch = calloc(FLUSH_MAX, sizeof *batch);
 	size_t count = batch ? take(e->notes, batch) : 0;
 	for (size_t i = 0; i < count; i++) {
-		struct op *op = op_new(e, OP_NOTE);
-		if (op) {
-			op->device_id = batch[i].device_id;
-			text_copy(op->in.note.component, sizeof op->in.note.component, COMPONENT_DEFAULT);
-			text_copy(op->in.note.version, sizeof op->in.note.version, batch[i].version);
-			op->done.plain = written;
-		}
-		if (!op || !op_submit(op, NULL)) {
+		if (!submit(e, &batch[i])) {
 			notes_put(e, batch[i].device_id, batch[i].version);
 		}
 	}

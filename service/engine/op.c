@@ -25,7 +25,6 @@ static void finish(struct commit_op *base, const struct err *err)
 	case OP_UNSENT:
 	case OP_HASTEN:
 	case OP_SILENCE:
-	case OP_NOTE:
 		if (op->done.plain) {
 			op->done.plain(op, why);
 		}

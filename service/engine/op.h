@@ -21,7 +21,6 @@ enum op_kind {
 	OP_UNSENT,   /* the broker did not take it */
 	OP_HASTEN,   /* the device is there: tell it now */
 	OP_SILENCE,  /* a timer may have ended */
-	OP_NOTE,     /* facts no task waits for */
 };
 
 struct op {
@@ -40,10 +39,6 @@ struct op {
 		} order;
 		struct actor actor; /* OP_CANCEL */
 		struct report report;
-		struct version_note {
-			char component[COMPONENT_SIZE];
-			char version[VERSION_SIZE];
-		} note;
 	} in;
 	/* out; written anew by each run */
 	struct order_result result;

@@ -37,6 +37,7 @@ struct engine {
 	struct digest_key *alias_key;
 	struct batch *batch; /* the commit thread's */
 	_Atomic(bool) broker_up;
+	_Atomic(bool) broker_back; /* since the last claim */
 	/* where freshly ordered tasks go (engine/dispatch.h), under its own lock */
 	pthread_mutex_t ready_lock;
 	void (*ready)(void *ctx, const int64_t *tasks, size_t n);

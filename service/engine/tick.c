@@ -105,7 +105,13 @@ static void keep_up(struct ticker *t)
 	const struct config *c = t->engine->config;
 	struct err err = {0};
 	int64_t swept = 0;
-	bool ok = ensure_db(t, &err) && store_artifact_sweep(t->db, &swept, &err) && store_feed_trim(t->db, CHANGES_KEEP_MS, &err) &&
+	int64_t some = 1;
+	bool ok = ensure_db(t, &err);
+	while (ok && some > 0) { /* in small steps */
+		ok = store_artifact_sweep(t->db, &some, &err);
+		swept += some;
+	}
+	ok = ok && store_feed_trim(t->db, CHANGES_KEEP_MS, &err) &&
 		  store_maintain_tokens(t->db, &err) && store_maintain_events(t->db, c->events_keep, &err);
 	if (!ok) {
 		log_warn("upkeep of the database failed; tried again later", LOG_S("error", err.text));

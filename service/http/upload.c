@@ -4,13 +4,12 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "http/form.h"
 #include "http/inside.h"
 #include "http/reply.h"
+#include "http/request.h"
 
-enum {
-	BUFFER_SIZE = 224 * 1024, /* two of them ... */
-	FORM_SIZE = 64 * 1024,    /* ... and the form parser's make 2 x 256 KiB */
-};
+enum { BUFFER_SIZE = 256 * 1024 };
 
 struct http_inflow {
 	/* the loop's */
@@ -22,14 +21,15 @@ struct http_inflow {
 	bool over;  /* nothing more to do */
 
 	/* the job's while one is out */
-	struct MHD_PostProcessor *form;
+	struct http_form *form;
 	const struct http_upload *calls;
 	void *state;
 	struct worker *worker;
-	bool opened;     /* begin() was called */
-	bool last;       /* this job has the end of the body */
-	bool aborted;    /* this job is to clean up */
-	char *file_name; /* of the form's file field, once it has begun */
+	bool opened;  /* begin() was called */
+	bool last;    /* this job has the end of the body */
+	bool aborted; /* this job is to clean up */
+	bool file;    /* the form's file field has begun */
+	bool in_file; /* the present part is it */
 	bool failed;
 	uint64_t bytes; /* of the file */
 	uint64_t bytes_max;
@@ -45,13 +45,10 @@ static bool fail(struct http_inflow *in, enum err_kind kind, const char *sentenc
 
 static bool begin_file(struct http_inflow *in, const char *name)
 {
-	if (in->file_name) {
+	if (in->file) {
 		return fail(in, ERR_INVALID, "The form holds more than one file.");
 	}
-	in->file_name = strdup(name);
-	if (!in->file_name) {
-		return fail(in, ERR_UNAVAILABLE, "Out of memory.");
-	}
+	in->file = true;
 	if (!text_is_utf8(name, strlen(name))) {
 		return fail(in, ERR_INVALID, "The file name is not UTF-8.");
 	}
@@ -59,34 +56,29 @@ static bool begin_file(struct http_inflow *in, const char *name)
 	return !in->failed;
 }
 
-/* libmicrohttpd's parser may announce a field with an empty piece and then give its first bytes, both at offset 0. */
-static bool same_file(const struct http_inflow *in, const char *name, uint64_t offset)
+static bool on_part(void *ctx, const char *name, const char *file_name)
 {
-	return offset > 0 || (in->file_name && in->bytes == 0 && strcmp(in->file_name, name) == 0);
+	(void)name;
+	struct http_inflow *in = ctx;
+	in->in_file = file_name != NULL;
+	return !file_name || begin_file(in, file_name);
 }
 
-static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *key, const char *file_name, const char *type,
-				const char *coding, const char *data, uint64_t offset, size_t size)
+static bool on_data(void *ctx, const char *data, size_t len)
 {
-	(void)kind;
-	(void)key;
-	(void)type;
-	(void)coding;
-	struct http_inflow *in = cls;
-	if (!file_name) {
-		return MHD_YES; /* an ordinary field; the limit of the whole body bounds it */
+	struct http_inflow *in = ctx;
+	if (!in->in_file) {
+		return true; /* an ordinary field; the limit of the whole body bounds it */
 	}
-	if (!same_file(in, file_name, offset) && !begin_file(in, file_name)) {
-		return MHD_NO;
-	}
-	in->bytes += size;
+	in->bytes += len;
 	if (in->bytes > in->bytes_max) {
-		fail(in, ERR_TOO_LARGE, "The file is larger than this service accepts.");
-		return MHD_NO;
+		return fail(in, ERR_TOO_LARGE, "The file is larger than this service accepts.");
 	}
-	in->failed = size && !in->calls->data(in->state, in->worker, data, size, &in->err);
-	return in->failed ? MHD_NO : MHD_YES;
+	in->failed = !in->calls->data(in->state, in->worker, data, len, &in->err);
+	return !in->failed;
 }
+
+static const struct http_form_calls form_calls = {.part = on_part, .data = on_data};
 
 bool http_upload_new(struct http_request *req)
 {
@@ -100,7 +92,7 @@ bool http_upload_new(struct http_request *req)
 	if (in && req->has_body) {
 		in->data[0] = malloc(BUFFER_SIZE);
 		in->data[1] = malloc(BUFFER_SIZE);
-		in->form = MHD_create_post_processor(req->conn, FORM_SIZE, on_field, in);
+		in->form = http_form_new(http_request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE), &form_calls, in);
 	}
 	struct err err;
 	int status = 503;
@@ -127,10 +119,9 @@ void http_upload_free(struct http_request *req)
 {
 	struct http_inflow *in = req->inflow;
 	if (in) {
-		MHD_destroy_post_processor(in->form);
+		http_form_free(&in->form);
 		free(in->data[0]);
 		free(in->data[1]);
-		free(in->file_name);
 		free(in);
 		req->inflow = NULL;
 	}
@@ -190,7 +181,7 @@ static void job_abort(struct http_inflow *in)
 static void job_data(struct http_inflow *in)
 {
 	unsigned full = in->filling ^ 1u;
-	if (in->len[full] && MHD_post_process(in->form, in->data[full], in->len[full]) != MHD_YES && !in->failed) {
+	if (in->len[full] && !http_form_feed(in->form, in->data[full], in->len[full]) && !in->failed) {
 		fail(in, ERR_INVALID, "The multipart body is malformed.");
 	}
 	in->len[full] = 0;
@@ -198,15 +189,13 @@ static void job_data(struct http_inflow *in)
 
 static void job_end(struct http_inflow *in, struct http_request *req)
 {
-	struct MHD_PostProcessor *form = in->form;
-	in->form = NULL;
-	if (MHD_destroy_post_processor(form) != MHD_YES) {
+	if (in->form && !http_form_is_whole(in->form)) {
 		fail(in, ERR_INVALID, "The multipart body is cut off.");
 		return;
 	}
 	void *state = in->state;
 	in->state = NULL;
-	in->calls->end(state, in->worker, req, in->file_name != NULL);
+	in->calls->end(state, in->worker, req, in->file);
 }
 
 void http_upload_job(struct http_request *req, struct worker *worker)

@@ -6,8 +6,8 @@
 
 enum { MAC_SIZE = 13 };
 
-/* "aa:bb:cc:dd:ee:ff", "AA-BB-CC-DD-EE-FF", "aabb.ccdd.eeff" or "aabbccddeeff", in any case -> 12 upper-case hex digits. One kind of separator, groups of equal length.
- * False (and out = "") on anything else. */
+/* "aa:bb:cc:dd:ee:ff", "AA-BB-CC-DD-EE-FF", "aabb.ccdd.eeff" or "aabbccddeeff", in any case -> 12 upper-case hex digits. One kind of
+ * separator, groups of equal length. False (and out = "") on anything else. */
 bool mac_parse(const char *text, char out[MAC_SIZE]);
 
 #endif

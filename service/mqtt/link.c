@@ -138,8 +138,6 @@ static void on_publish_failed(void *ctx, MQTTAsync_failureData5 *data)
 	window_verdict(ctx, false);
 }
 
-/* A loss of the connection meanwhile leaves the ticket live: Paho then refuses it here, or keeps the message for the next connection,
- * whose acknowledgement or loss completes it. */
 static bool submit(struct link *link, struct ticket *ticket, const char *topic, const MQTTAsync_message *message)
 {
 	MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
@@ -147,11 +145,11 @@ static bool submit(struct link *link, struct ticket *ticket, const char *topic, 
 	response.onFailure5 = on_publish_failed;
 	response.context = ticket;
 	int rc = MQTTAsync_sendMessage(link->client, topic, message, &response);
-	window_handed(ticket, rc == MQTTASYNC_SUCCESS);
+	bool accepted = window_handed(ticket, rc == MQTTASYNC_SUCCESS);
 	if (rc != MQTTASYNC_SUCCESS && rc != MQTTASYNC_DISCONNECTED) {
 		warn(link, "mqtt_publish_rejected", code_name(rc));
 	}
-	return rc == MQTTASYNC_SUCCESS;
+	return accepted;
 }
 
 bool link_publish(struct link *link, const char *topic, const void *payload, size_t len, bool reliable, uint32_t expiry_s, link_done *done,

@@ -15,6 +15,7 @@ struct ticket {
 	bool live;    /* not yet completed; else stale */
 	bool handing; /* between window_reserve() and window_handed(), which frees it if the verdict came meanwhile */
 	bool judged;
+	unsigned losses; /* of the window, when it was reserved */
 };
 TAILQ_HEAD(tickets, ticket);
 
@@ -28,6 +29,7 @@ struct window {
 	struct tickets live;
 	struct tickets stale;
 	unsigned in_flight; /* length of live */
+	unsigned losses;
 	bool open;
 	bool refused; /* a publish found the window full */
 };
@@ -90,6 +92,13 @@ static void detach(struct ticket *ticket)
 	}
 }
 
+/* With the lock held, after detach(). */
+static void make_stale(struct ticket *ticket)
+{
+	ticket->live = false;
+	TAILQ_INSERT_TAIL(&ticket->window->stale, ticket, entry);
+}
+
 /* With the lock held: a refused publisher is woken when a quarter is free, not at every completion. */
 static bool take_writable(struct window *window)
 {
@@ -112,6 +121,7 @@ struct ticket *window_reserve(struct window *window, link_done *done, void *ctx)
 	bool full = window->in_flight >= window->limit;
 	bool take = window->open && !full;
 	if (take) {
+		ticket->losses = window->losses;
 		TAILQ_INSERT_TAIL(&window->live, ticket, entry);
 		window->in_flight++;
 	} else {
@@ -125,24 +135,29 @@ struct ticket *window_reserve(struct window *window, link_done *done, void *ctx)
 	return ticket;
 }
 
-void window_handed(struct ticket *ticket, bool taken)
+bool window_handed(struct ticket *ticket, bool taken)
 {
 	struct window *window = ticket->window;
 	bool writable = false;
 	pthread_mutex_lock(&window->lock);
 	ticket->handing = false;
-	bool mine = ticket->judged || !taken;
-	if (!taken) {
+	bool judged = ticket->judged;
+	bool accepted = judged || (taken && ticket->losses == window->losses);
+	if (!accepted) {
 		detach(ticket);
 		writable = take_writable(window);
 	}
+	if (!accepted && taken) {
+		make_stale(ticket);
+	}
 	pthread_mutex_unlock(&window->lock);
-	if (mine) {
+	if (judged || !taken) {
 		free(ticket);
 	}
 	if (writable) {
 		window->writable(window->owner);
 	}
+	return accepted;
 }
 
 void window_verdict(struct ticket *ticket, bool acknowledged)
@@ -182,8 +197,7 @@ static bool fail_one(struct window *window)
 		done = ticket->done;
 		ctx = ticket->ctx;
 		detach(ticket);
-		ticket->live = false;
-		TAILQ_INSERT_TAIL(&window->stale, ticket, entry);
+		make_stale(ticket);
 	}
 	pthread_mutex_unlock(&window->lock);
 	if (done != NULL) {
@@ -194,6 +208,9 @@ static bool fail_one(struct window *window)
 
 void window_fail_all(struct window *window)
 {
+	pthread_mutex_lock(&window->lock);
+	window->losses++;
+	pthread_mutex_unlock(&window->lock);
 	while (fail_one(window)) {
 	}
 }

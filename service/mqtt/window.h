@@ -28,13 +28,14 @@ void window_close(struct window *window);
  * window_handed(). done may be NULL. */
 struct ticket *window_reserve(struct window *window, link_done *done, void *ctx);
 
-/* The library took the message (its verdict may have been given already), or refused it: then done is not called. */
-void window_handed(struct ticket *ticket, bool taken);
+/* The library took the message (its verdict may have been given already), or refused it. False: the message does not count as accepted,
+ * and done is not called: refused, or the connection died meanwhile (then the library may still send it some day). */
+bool window_handed(struct ticket *ticket, bool taken);
 
 /* The library's verdict, after which it no longer knows the ticket. Completes it if that was not done before. */
 void window_verdict(struct ticket *ticket, bool acknowledged);
 
-/* Completes as failed whatever is live, but for what is being handed over right now: that is refused there, or stays live. */
+/* The connection died: completes as failed whatever is live, but for what is being handed over right now. */
 void window_fail_all(struct window *window);
 
 /* Waits until nothing is in flight, at most ms milliseconds. */

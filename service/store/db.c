@@ -137,7 +137,7 @@ static bool fail(struct db *db, const PGresult *r, const char *what, struct err 
 
 static bool ensure_conn(struct db *db, struct err *err)
 {
-	return db->conn ? true : err_set(err, ERR_UNAVAILABLE, "database not connected");
+	return db && db->conn ? true : err_set(err, ERR_UNAVAILABLE, "database not connected");
 }
 
 bool sql_exec(struct db *db, const char *text, struct err *err)

@@ -15,6 +15,9 @@ static const struct sql sent = {"outbox_sent",
 	" / 1000 * (0.75 + 0.5 * random())) WHERE task_id = ANY($1::bigint[])"};
 static const struct sql delay = {"outbox_delay",
 	"UPDATE outbox SET due_at = now() + make_interval(secs => $2::float8 / 1000) WHERE task_id = ANY($1::bigint[])"};
+static const struct sql restart = {"outbox_restart",
+	"UPDATE outbox SET attempt = 0, due_at = now() + make_interval(secs => $1::float8 / 1000 * random())"
+	" WHERE due_at > now() + make_interval(secs => $1::float8 / 1000)"};
 static const struct sql drop = {"outbox_drop", "DELETE FROM outbox WHERE task_id = ANY($1::bigint[])"};
 
 static bool run(struct db *db, const struct sql *stmt, const int64_t *tasks, size_t n, const int64_t *extra, size_t extras, struct err *err)
@@ -47,6 +50,13 @@ bool store_outbox_drop(struct db *db, const int64_t *tasks, size_t n, struct err
 bool store_outbox_sent(struct db *db, const int64_t *tasks, size_t n, int64_t min_ms, int64_t max_ms, struct err *err)
 {
 	return run(db, &sent, tasks, n, (const int64_t[]){min_ms, max_ms}, 2, err);
+}
+
+bool store_outbox_restart(struct db *db, int64_t window_ms, struct err *err)
+{
+	struct sql_args a = {0};
+	sql_i64(&a, window_ms);
+	return sql_run(db, &restart, &a, err);
 }
 
 bool store_outbox_claim(struct db *db, size_t max, int64_t lease_ms, struct outbox_row *out, size_t *count, int64_t *next_ms, struct err *err)

@@ -26,6 +26,9 @@ bool store_outbox_sent(struct db *db, const int64_t *tasks, size_t n, int64_t mi
 /* Due after delay_ms from now, attempt unchanged: the broker did not take it, or the device is busy with it. */
 bool store_outbox_delay(struct db *db, const int64_t *tasks, size_t n, int64_t delay_ms, struct err *err);
 
+/* The broker is back and may have forgotten what it acknowledged: everything is due within window_ms, spread evenly, from attempt 0. */
+bool store_outbox_restart(struct db *db, int64_t window_ms, struct err *err);
+
 bool store_outbox_drop(struct db *db, const int64_t *tasks, size_t n, struct err *err);
 
 #endif
