@@ -84,6 +84,7 @@ const char *err_kind_name(enum err_kind kind)
 		[ERR_INVALID] = "invalid",
 		[ERR_MISSING] = "missing",
 		[ERR_EMPTY] = "empty",
+		[ERR_TYPE] = "wrong_type",
 		[ERR_NOT_FOUND] = "not_found",
 		[ERR_EXISTS] = "exists",
 		[ERR_CONFLICT] = "conflict",

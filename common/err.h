@@ -15,6 +15,7 @@ enum err_kind {
 	ERR_INVALID,         /* the caller's input is wrong; the sentence says what and what to do */
 	ERR_MISSING,         /* a required input is absent */
 	ERR_EMPTY,           /* a required input is there but empty */
+	ERR_TYPE,            /* an input is of the wrong type: a string where a number belongs */
 	ERR_NOT_FOUND,       /* what was named does not exist */
 	ERR_EXISTS,          /* it exists already */
 	ERR_CONFLICT,        /* refused because of the present state (in use, in progress) */

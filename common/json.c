@@ -229,7 +229,7 @@ bool json_text(const struct cJSON *obj, const char *key, bool required, char *ou
 		return ok;
 	}
 	if (!cJSON_IsString(m)) {
-		return err_set(err, ERR_INVALID, "%s must be a string", key);
+		return err_set(err, ERR_TYPE, "%s must be a string", key);
 	}
 	return take_text(m->valuestring, key, required, out, size, err);
 }
@@ -281,7 +281,7 @@ bool json_int(const struct cJSON *obj, const char *key, bool required, int64_t m
 	} else if (cJSON_IsString(m) && m->valuestring[0] == '\0') {
 		return err_set(err, ERR_EMPTY, "%s is empty", key);
 	} else if (!cJSON_IsString(m) || !text_to_i64(m->valuestring, &value)) {
-		return err_set(err, ERR_INVALID, "%s must be a whole number", key);
+		return err_set(err, ERR_TYPE, "%s must be a whole number", key);
 	}
 	if (value < min || value > max) {
 		return err_set(err, ERR_INVALID, "%s must be between %lld and %lld", key, (long long)min, (long long)max);
@@ -298,7 +298,7 @@ bool json_bool(const struct cJSON *obj, const char *key, bool required, bool *ou
 		return ok;
 	}
 	if (!cJSON_IsBool(m)) {
-		return err_set(err, ERR_INVALID, "%s must be true or false", key);
+		return err_set(err, ERR_TYPE, "%s must be true or false", key);
 	}
 	*out = cJSON_IsTrue(m) != 0;
 	return true;

@@ -3,6 +3,7 @@
 #include "common/err.h"
 #include "dialect/auth.h"
 #include "dialect/native_noun.h"
+#include "dialect/native_order.h"
 #include "dialect/problem.h"
 #include "http/request.h"
 #include "http/server.h"
@@ -78,6 +79,8 @@ static const struct http_route routes[] = {
 	REMOVE("firmware/{id}", firmware_remove),
 	READ("tasks", task_list, ROLE_VIEWER),
 	READ("tasks/{id}", task_get, ROLE_VIEWER),
+	{.method = "POST", .path = "/api/v3/tasks/{id}/cancel", .where = HTTP_WORKER, .handle = native_task_cancel, .flags = ROLE_OPERATOR},
+	{.method = "GET", .path = "/api/v3/devices/{id}/explain", .handle = native_device_explain, .flags = ROLE_VIEWER},
 	READ("assignments", assignment_list, ROLE_VIEWER),
 	READ("assignments/{id}", assignment_get, ROLE_VIEWER),
 	READ("audit", audit_list, ROLE_ADMIN),

@@ -19,6 +19,7 @@ static const struct code codes[] = {
 	[ERR_INVALID] = {1001, 200, "参数无效"},
 	[ERR_MISSING] = {1004, 200, "参数缺失"},
 	[ERR_EMPTY] = {1002, 200, "参数为空"},
+	[ERR_TYPE] = {1003, 200, "参数类型错误"},
 	[ERR_NOT_FOUND] = {1001, 200, "参数无效"},
 	[ERR_EXISTS] = {1001, 200, "参数无效"},
 	[ERR_CONFLICT] = {3002, 200, "存在依赖关系无法删除"},
@@ -33,7 +34,7 @@ static const struct code codes[] = {
 };
 
 /* Codes that no kind stands for. */
-static const struct code others[] = {{1003, 200, "参数类型错误"}, {2003, 200, "密码错误"}, {2007, 200, "账号不存在"}, {1004, 200, "参数缺失"}};
+static const struct code others[] = {{2003, 200, "密码错误"}, {2007, 200, "账号不存在"}, {1004, 200, "参数缺失"}};
 
 int oc_code(enum err_kind kind) { return codes[kind].code; }
 

@@ -16,19 +16,16 @@
 #include "http/reply.h"
 #include "http/request.h"
 
-enum { CODE_TYPE = 1003, CODE_PASSWORD = 2003, CODE_NO_ACCOUNT = 2007, CODE_MISSING = 1004, LIST_MAX = 1000 };
+enum { CODE_PASSWORD = 2003, CODE_NO_ACCOUNT = 2007, CODE_MISSING = 1004, LIST_MAX = 1000 };
 
-/* A whole number from the query; what is no number is 1003. *code for oc_refuse. */
-static bool query_id(struct http_request *req, const char *name, int64_t *out, struct err *err, int *code)
+static bool query_id(struct http_request *req, const char *name, int64_t *out, struct err *err)
 {
 	char text[32];
-	*code = 0;
 	if (!http_query_text(req, name, true, text, sizeof text, err)) {
 		return false;
 	}
 	if (!text_to_i64(text, out) || *out <= 0) {
-		*code = CODE_TYPE;
-		return err_set(err, ERR_INVALID, "%s must be a whole number above 0", name);
+		return err_set(err, ERR_TYPE, "%s must be a whole number above 0", name);
 	}
 	return true;
 }
@@ -80,9 +77,8 @@ static void *upload_begin(struct http_request *req, struct worker *worker, void 
 		return NULL;
 	}
 	in->engine = ctx;
-	int code;
 	if (http_query_text(req, "name", true, in->firmware.name, sizeof in->firmware.name, err) &&
-		query_id(req, "productId", &in->firmware.product_id, err, &code) &&
+		query_id(req, "productId", &in->firmware.product_id, err) &&
 		admin_firmware_check(ctx, worker, in->firmware.product_id, in->firmware.name, err) && (in->upload = upload_new(ctx, err))) {
 		text_copy(in->firmware.component, sizeof in->firmware.component, COMPONENT_DEFAULT);
 		return in;
@@ -289,10 +285,9 @@ void oc_unassign(struct http_request *req, struct worker *worker, void *ctx)
 	struct actor actor;
 	struct assignment row;
 	int64_t id;
-	int code;
 	auth_actor(req, &actor);
-	if (!query_id(req, "id", &id, &err, &code)) {
-		oc_refuse(req, &err, code);
+	if (!query_id(req, "id", &id, &err)) {
+		oc_refuse(req, &err, 0);
 	} else if (!admin_assignment_get(worker, id, &row, &err) || !order_cancel(ctx, id, 0, row.rollout.device_id, &actor, done_null, req, &err)) {
 		oc_refuse(req, &err, 0);
 	}
@@ -331,10 +326,9 @@ void oc_delete(struct http_request *req, struct worker *worker, void *ctx)
 	struct err err = {0};
 	struct actor actor;
 	int64_t id;
-	int code;
 	auth_actor(req, &actor);
-	if (!query_id(req, "id", &id, &err, &code)) {
-		oc_refuse(req, &err, code);
+	if (!query_id(req, "id", &id, &err)) {
+		oc_refuse(req, &err, 0);
 	} else if (!admin_firmware_delete(ctx, worker, &actor, id, &err)) {
 		oc_refuse(req, &err, 0);
 	} else {

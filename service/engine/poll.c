@@ -252,7 +252,8 @@ bool poll_explain(struct engine *e, const char *device, const char *component, b
 	struct candidate candidates[CANDIDATES_MAX];
 	struct decision_trace trace = {0};
 	fleet_read(e->fleet);
-	const struct device_entry *entry = fleet_device(e->fleet, device);
+	uint64_t id;
+	const struct device_entry *entry = text_to_u64(device, &id) ? fleet_device_by_id(e->fleet, (int64_t)id) : fleet_device(e->fleet, device);
 	if (entry) {
 		struct device_facts facts = {.component = component, .version = fleet_device_version(e->fleet, entry)};
 		size_t n = gather(e->fleet, entry->id, candidates);

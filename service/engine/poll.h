@@ -8,6 +8,7 @@
 #include "common/alias.h"
 #include "model/nouns.h"
 
+struct buf;
 struct engine;
 struct err;
 
@@ -35,8 +36,7 @@ struct offer {
 typedef void poll_done(void *ctx, const struct offer *offer, const struct err *err);
 void poll_device(struct engine *engine, const struct poll *poll, poll_done *done, void *ctx);
 
-/* Why does this device (not) get something? Sentences, one a line, written into out (English or Chinese). false: no such device. */
-struct buf;
+/* Why does this device (not) get something? `device` is a name or an id in digits. Sentences, one a line, the deciding one first. false: no such device. */
 bool poll_explain(struct engine *engine, const char *device, const char *component, bool chinese, struct buf *out);
 
 #endif

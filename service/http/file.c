@@ -14,7 +14,7 @@
 #include "http/reply.h"
 #include "http/request.h"
 
-enum { BLOCK = 32 * 1024, BOUNDARY_SIZE = 33, PART_HEAD_SIZE = 512, TAIL_SIZE = BOUNDARY_SIZE + 8 };
+enum { SMALL_MAX = 16 * 1024, BLOCK = 32 * 1024, BOUNDARY_SIZE = 33, PART_HEAD_SIZE = 512, TAIL_SIZE = BOUNDARY_SIZE + 8 };
 
 struct plan {
 	int status; /* 200, 206, 304, 412, 416 */
@@ -144,6 +144,20 @@ static struct MHD_Response *multipart_response(struct multipart *m)
 
 /* --- one stretch of the file, or none ------------------------------------------------------------------------------------------------ */
 
+/* Read at once and sent together with the head: libmicrohttpd would send the head in a packet of its own before it calls sendfile. */
+static struct MHD_Response *small_response(const struct http_file *file, const struct http_range *range)
+{
+	size_t len = (size_t)range->len;
+	char *data = malloc(len);
+	bool ok = data && pread(file->fd, data, len, (off_t)range->offset) == (ssize_t)len;
+	close(file->fd);
+	struct MHD_Response *response = ok ? MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE) : NULL;
+	if (!response) {
+		free(data);
+	}
+	return response;
+}
+
 static struct MHD_Response *stretch_response(const struct http_file *file, const struct http_range *range)
 {
 	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(range->len, file->fd, range->offset);
@@ -266,7 +280,7 @@ static struct MHD_Response *make_response(const struct http_file *file, struct p
 		p->count = 1;
 		part[0] = (struct http_part){.offset = one->offset, .len = one->len};
 		*body = one->len;
-		return stretch_response(file, one);
+		return one->len && one->len <= SMALL_MAX ? small_response(file, one) : stretch_response(file, one);
 	}
 	struct multipart *m = multipart_new(file, p);
 	if (!m) {

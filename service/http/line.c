@@ -20,6 +20,7 @@ enum {
 	LINGER_MS = 2000,
 	LINGER_MAX = 1024 * 1024,
 	ORPHANS_MAX = 1024, /* of a loop */
+	CLOSE_WAIT = 8,     /* TCP_CLOSE_WAIT, which the kernel's header does not name */
 };
 
 struct http_line *http_line_open(struct http_loop *loop, int fd)
@@ -182,16 +183,13 @@ void http_line_forget(struct http_loop *loop)
 
 /* --- slow senders ------------------------------------------------------------------------------------------------------------------ */
 
-static uint64_t bytes_received(int fd)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-	memset(&info, 0, sizeof(info));
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_bytes_received : 0;
-}
-
 /* libmicrohttpd has no call to close a connection: it finds the end of the stream instead. */
 static void kick(struct http_line *line)
+{
+	shutdown(line->fd, SHUT_RD);
+}
+
+static void refuse_slow(struct http_line *line)
 {
 	struct http_request *req = line->req;
 	if (req && req->phase == HTTP_PHASE_BODY && !req->answered) {
@@ -202,25 +200,23 @@ static void kick(struct http_line *line)
 		static const char reply[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 		send(line->fd, reply, sizeof(reply) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
-	shutdown(line->fd, SHUT_RD);
 }
 
 /* Between requests: bytes that make no request line. */
-static bool drips_line(struct http_line *line)
+static bool drips_line(struct http_line *line, uint64_t received)
 {
-	uint64_t seen = bytes_received(line->fd);
-	if (line->sighted && seen != line->seen && !line->dripping) {
+	if (line->sighted && received != line->seen && !line->dripping) {
 		line->dripping = true;
 		line->since = line->loop->now;
 	}
-	line->seen = seen;
+	line->seen = received;
 	line->sighted = true;
 	return line->dripping && line->loop->now - line->since > HEAD_MS;
 }
 
 static bool drips_body(struct http_line *line, struct http_request *req)
 {
-	if (!req->has_body || req->suspended || line->loop->now - line->since < WINDOW_MS) {
+	if (line->loop->now - line->since < WINDOW_MS) {
 		return false;
 	}
 	bool slow = req->received - req->window < WINDOW_BYTES;
@@ -229,32 +225,44 @@ static bool drips_body(struct http_line *line, struct http_request *req)
 	return slow;
 }
 
-static bool drips(struct http_line *line)
+static bool drips(struct http_line *line, uint64_t received)
 {
 	struct http_request *req = line->req;
 	if (!req) {
-		return drips_line(line);
+		return drips_line(line, received);
 	}
-	switch (req->phase) {
-	case HTTP_PHASE_HEAD:
-		return !req->method && line->loop->now - line->since > HEAD_MS;
-	case HTTP_PHASE_BODY:
-		return drips_body(line, req);
-	case HTTP_PHASE_FULL:
-		break;
+	if (req->phase == HTTP_PHASE_HEAD) {
+		return line->loop->now - line->since > HEAD_MS;
 	}
-	return false;
+	return drips_body(line, req);
+}
+
+/* A line that waits for its peer to send. */
+static void judge(struct http_line *line)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(line->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) {
+		return;
+	}
+	if (info.tcpi_state == CLOSE_WAIT) {
+		/* The end came together with the last bytes: edge-triggered, libmicrohttpd does not look again. */
+		kick(line);
+	} else if (drips(line, info.tcpi_bytes_received)) {
+		refuse_slow(line);
+		kick(line);
+	}
 }
 
 void http_line_judge(struct http_loop *loop)
 {
-	struct http_line *next;
-	for (struct http_line *line = loop->lines; line; line = next) {
-		next = line->next;
-		if (drips(line)) {
-			kick(line);
-		} else if (line->req && line->req->given && line->req->watch) {
-			http_watch_progress(line->req->watch, line->fd);
+	for (struct http_line *line = loop->lines; line; line = line->next) {
+		const struct http_request *req = line->req;
+		if (!req || (req->phase != HTTP_PHASE_FULL && !req->suspended)) {
+			judge(line);
+		} else if (req->given && req->watch) {
+			http_watch_progress(req->watch, line->fd);
 		}
 	}
 }

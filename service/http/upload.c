@@ -253,6 +253,7 @@ static int status_of(enum err_kind kind)
 	case ERR_INVALID:
 	case ERR_MISSING:
 	case ERR_EMPTY:
+	case ERR_TYPE:
 		return 400;
 	case ERR_UNAUTHENTICATED:
 		return 401;

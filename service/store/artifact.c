@@ -125,11 +125,8 @@ bool store_artifact_sweep(struct db *db, int64_t *count, struct err *err)
 	/* SKIP LOCKED: rows that an upload or a new firmware holds at this moment are not left-overs. Foreign keys guard the rest. */
 	static const struct sql artifacts = {
 		"artifact_sweep",
-		"WITH doomed AS (SELECT sha256 FROM artifacts a WHERE sealed_at < now() - interval '1 hour' AND NOT EXISTS "
-		"(SELECT FROM firmware f WHERE f.sha256 = a.sha256 AND (f.deleted_at IS NULL OR f.deleted_at > now() - interval '1 hour')) "
-		"LIMIT 16 FOR UPDATE SKIP LOCKED), "
-		"forgotten AS (UPDATE firmware f SET sha256 = NULL FROM doomed d WHERE f.sha256 = d.sha256) "
-		"DELETE FROM artifacts a USING doomed d WHERE a.sha256 = d.sha256"};
+		"DELETE FROM artifacts WHERE sha256 IN (SELECT sha256 FROM artifacts a WHERE sealed_at < now() - interval '1 hour' "
+		"AND NOT EXISTS (SELECT FROM firmware f WHERE f.sha256 = a.sha256) LIMIT 16 FOR UPDATE SKIP LOCKED)"};
 	static const struct sql uploads = {
 		"upload_sweep", "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads u WHERE touched_at < now() - interval '1 hour' "
 				"AND NOT EXISTS (SELECT FROM artifacts a WHERE a.upload_id = u.id) LIMIT 16 FOR UPDATE SKIP LOCKED)"};

@@ -68,7 +68,7 @@ static int run(const char *line, const char *in)
 	dup2(fileno(output), 1);
 	dup2(fileno(errors), 2);
 	clearerr(stdin);
-	int status = strcmp(argv[0], "user") == 0 ? command_user(&config, argc, argv) : command_token(&config, argc, argv);
+	int status = strncmp(line, "user", 4) == 0 ? command_user(&config, argc, argv) : command_token(&config, argc, argv);
 	swallow(output, 1, old_out, out, sizeof out);
 	swallow(errors, 2, old_err, complaint, sizeof complaint);
 	dup2(old_in, 0);

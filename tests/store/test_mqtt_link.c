@@ -156,8 +156,10 @@ static void begin_up(struct fixture *f, struct peer *peer, const char *id, unsig
 	config.filters = ALL;
 	config.window = window;
 	config.persistent = persistent;
+	int ups = atomic_load(&peer->ups);
 	begin(peer, &config);
-	eventually(link_is_up(peer->link));
+	eventually(atomic_load(&peer->ups) > ups);
+	assert_true(link_is_up(peer->link));
 }
 
 static void carries_messages_with_any_bytes_between_two_links(void **state)

@@ -531,19 +531,25 @@ static void an_upload_cut_off_is_cleaned_up(void **state)
 	assert_int_equal(atomic_load(&ended), 0);
 }
 
+static void wait_begun(int count)
+{
+	for (int ms = 0; ms < 5000 && atomic_load(&begun) < count; ms++) {
+		usleep(1000);
+	}
+	assert_int_equal(atomic_load(&begun), count);
+}
+
 static void a_full_queue_delays_an_upload_that_has_begun(void **state)
 {
 	(void)state;
 	struct pool *small = pool_new(1, 1, NULL, NULL);
 	struct http_server *other = start(small);
-	uint16_t old = port;
-	port = http_server_port(other);
 	int fd[4];
-	for (int i = 0; i < 4; i++) { /* two begin; with the worker blocked and one in the queue the others are busy, later ones wait */
-		fd[i] = begin_raw(port, 0);
-		usleep(20 * 1000);
+	for (int i = 0; i < 4; i++) {
+		fd[i] = begin_raw(http_server_port(other), 0);
+		wait_begun(i + 1);
 	}
-	atomic_store(&blocked, true);
+	atomic_store(&blocked, true); /* one runs, one is in the queue, two find it full */
 	for (int i = 0; i < 4; i++) {
 		client_send_bytes(fd[i], content, 600000);
 	}
@@ -560,7 +566,6 @@ static void a_full_queue_delays_an_upload_that_has_begun(void **state)
 		free(a.body);
 		close(fd[i]);
 	}
-	port = old;
 	http_server_stop(&other, 1000);
 	pool_stop(&small);
 }
@@ -573,7 +578,7 @@ static void stopping_cleans_up_what_is_under_way(void **state)
 	for (int i = 0; i < 4; i++) {
 		fd[i] = begin_raw(http_server_port(other), i == 0 ? 0 : 700000);
 	}
-	usleep(100 * 1000);
+	wait_begun(4);
 	http_server_stop(&other, 50);
 	assert_int_equal(atomic_load(&begun), 4);
 	assert_int_equal(atomic_load(&aborted), 4);

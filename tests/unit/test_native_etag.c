@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dialect/native_etag.h"
@@ -27,10 +28,11 @@ static void a_reader_is_fresh_only_by_the_whole_tag(void **state)
 {
 	(void)state;
 	char etag[NATIVE_ETAG_SIZE];
-	char list[128] = "\"x\", W/";
+	char list[128];
 	native_etag_make(etag, 3, "body", 4);
 	assert_true(native_etag_is_fresh(etag, etag));
-	assert_true(native_etag_is_fresh(strcat(list, etag), etag));
+	snprintf(list, sizeof list, "\"x\", W/%s", etag);
+	assert_true(native_etag_is_fresh(list, etag));
 	assert_true(native_etag_is_fresh("*", etag));
 	assert_false(native_etag_is_fresh(NULL, etag));
 	assert_false(native_etag_is_fresh("\"3\"", etag));
