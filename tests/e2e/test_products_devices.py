@@ -160,6 +160,9 @@ def test_a_deleted_device_is_gone_from_the_next_poll(site):
     site.assign(firmware, device)
     alias = device.poll().data["fileName"]
     number = site.viewer.get("/api/v3/devices", name=device.name).json["items"][0]["id"]
+    problem(site.admin.delete(f"/api/v3/devices/{number}"), 409)
+    (row,) = site.viewer.get("/api/v2/otaPassive").data
+    assert site.operator.delete("/api/v2/otaPassive", id=row["id"]).code == 200
     assert site.admin.delete(f"/api/v3/devices/{number}").status == 204
     assert device.poll().code == 1001
     assert site.anybody.get("/api/v2/micro/" + alias).status in (404, 410)

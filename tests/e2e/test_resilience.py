@@ -22,8 +22,12 @@ def absent_device(site):
 def finish(site, device, task):
     """The device comes and is updated by the same task."""
     device.arrive()
-    offer = device.update("2.0.0")
+    offer = device.offer(timeout=30)  # what a dead service had taken to send is free again after 15 s
     assert int(offer["taskId"]) == task
+    device.fetch(offer)
+    site.until_state(device, "downloaded")
+    drain(device)
+    device.report("2.0.0")
     assert [row["state"] for row in site.tasks(device)] == ["succeeded"]
 
 
@@ -57,7 +61,7 @@ def test_the_download_goes_on_under_the_same_alias_after_kill_9(site):
     site.push(firmware, device)
     offer = device.offer()
     first = device.fetch_range(offer, 0, 99_999).body
-    site.until_state(device, "downloading")
+    until(lambda: site.db.value("SELECT got FROM tasks") == "0-99999", "the bytes it has are written down, every two seconds")
     site.otad.kill()
     site.otad.start()
     second = device.fetch_range(offer, 100_000, 199_999).body
@@ -289,10 +293,12 @@ def test_lost_sessions_are_prepared_again(site):
 def test_the_service_waits_for_a_database_that_comes_later(site):
     site.otad.stop()
     site.cluster.kill()
+    before = len(site.otad.process.log.read_bytes())
     site.otad.start(wait=False)
     time.sleep(1)
     assert site.otad.process.running()
     site.cluster.start()
+    site.otad.process.until_ready(lambda: b"listening" in site.otad.process.log.read_bytes()[before:], 30)
     until(lambda: site.anybody.get("/readyz").status == 200, "it is ready", timeout=30)
 
 

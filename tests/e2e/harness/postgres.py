@@ -125,7 +125,7 @@ class Database:
 
     def rows(self, statement, *values):
         with self.cluster.connect(self.name) as link, link.cursor() as sql:
-            sql.execute(statement, values)
+            sql.execute(statement, values or None)
             return sql.fetchall() if sql.description else []
 
     def value(self, statement, *values):

@@ -71,7 +71,10 @@ class Client:
             path += "?" + raw_query
         link = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=self.timeout)
         try:
-            link.request(method, path, body=body, headers=headers)
+            try:
+                link.request(method, path, body=body, headers=headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before all of it was read: the answer is there
             got = link.getresponse()
             return Answer(got.status, got.getheaders(), got.read())
         finally:
@@ -111,8 +114,8 @@ def raw(url, data, timeout=10, finish=True):
                 link.shutdown(socket.SHUT_WR)
             while chunk := link.recv(65536):
                 got += chunk
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+        except OSError:
+            pass  # closed by the server in the middle of it
         return got
 
 

@@ -1,0 +1,54 @@
+/* Topics. Line 1: a topic as it arrives. Line 2: a device name. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/scoped.h"
+#include "common/text.h"
+#include "common/topic.h"
+#include "fuzz.h"
+
+static void any_topic(const char *text, size_t len)
+{
+	char device[TOPIC_DEVICE_SIZE];
+	char again[TOPIC_SIZE];
+	enum topic_kind kind = topic_parse(text, len, device);
+	if (kind == TOPIC_FOREIGN) {
+		CHECK(*device == '\0');
+		return;
+	}
+	CHECK(text_is_device_name(device));
+	topic_make(again, kind, device);
+	CHECK(strlen(again) == len && memcmp(again, text, len) == 0);
+}
+
+/* Exactly the names that may be devices have topics, and each is heard by one subscription. */
+static void any_device(const char *name)
+{
+	bool fit = text_is_device_name(name);
+	for (int kind = TOPIC_OTA; kind <= TOPIC_GET_REPLY; kind++) {
+		char topic[TOPIC_SIZE];
+		char device[TOPIC_DEVICE_SIZE];
+		topic_make(topic, (enum topic_kind)kind, name);
+		enum topic_kind back = topic_parse(topic, strlen(topic), device);
+		CHECK(!fit || (back == (enum topic_kind)kind && strcmp(device, name) == 0));
+		const char *filter = topic_filter((enum topic_kind)kind);
+		const char *plus = strchr(filter, '+');
+		CHECK(plus && !strpbrk(plus + 1, "+#"));
+		size_t head = (size_t)(plus - filter);
+		CHECK(!fit || (memcmp(topic, filter, head) == 0 && strcmp(topic + head + strlen(name), plus + 1) == 0));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = {data, size};
+	struct fuzz_input raw = in;
+	size_t len;
+	scoped_free char *bytes = fuzz_rest(&raw, &len); /* with NULs and newlines */
+	scoped_free char *topic = fuzz_line(&in);
+	scoped_free char *name = fuzz_line(&in);
+	any_topic(bytes, len);
+	any_topic(topic, strlen(topic));
+	any_device(name);
+	return 0;
+}
