@@ -1,5 +1,6 @@
 # What deploy/up and deploy/down share: the state directory and the processes that run from it. Sourced; needs $state.
 # shellcheck shell=bash
+: "${state:?}"
 
 say() { printf '%s\n' "$*"; }
 die() {

@@ -39,7 +39,12 @@ struct fleet *fleet_new(const struct digest_key *alias_key, int64_t push_ttl_ms)
 		free(f);
 		return NULL;
 	}
-	pthread_rwlock_init(&f->lock, NULL);
+	/* a steady stream of polls must not keep a commit from showing */
+	pthread_rwlockattr_t writers_first;
+	pthread_rwlockattr_init(&writers_first);
+	pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&f->lock, &writers_first);
+	pthread_rwlockattr_destroy(&writers_first);
 	f->alias_key = alias_key;
 	f->push_ttl_ms = push_ttl_ms;
 	f->generation = 1;

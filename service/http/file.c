@@ -1,4 +1,5 @@
 /* A file as a reply: which status, which bytes, which headers. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,20 @@ struct multipart {
 	struct piece piece[];
 };
 
+/* The descriptor for a transfer that outlasts the call. */
+static int keep_fd(const struct http_file *file)
+{
+	return file->lent ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : file->fd;
+}
+
+/* The file is not needed any longer. */
+static void drop_fd(const struct http_file *file)
+{
+	if (!file->lent) {
+		close(file->fd);
+	}
+}
+
 static void multipart_free(void *cls)
 {
 	struct multipart *m = cls;
@@ -76,14 +91,18 @@ static void multipart_free(void *cls)
 
 static struct multipart *multipart_new(const struct http_file *file, const struct plan *p)
 {
-	struct multipart *m = calloc(1, sizeof(*m) + p->count * sizeof(m->piece[0]));
+	int fd = keep_fd(file);
+	struct multipart *m = fd < 0 ? NULL : calloc(1, sizeof(*m) + p->count * sizeof(m->piece[0]));
 	if (!m) {
+		if (fd >= 0) {
+			close(fd);
+		}
 		return NULL;
 	}
 	uint8_t random[(BOUNDARY_SIZE - 1) / 2];
 	digest_random(random, sizeof(random));
 	text_hex(m->boundary, random, sizeof(random));
-	m->fd = file->fd;
+	m->fd = fd;
 	m->count = p->count;
 	for (unsigned i = 0; i < p->count; i++) {
 		struct piece *piece = &m->piece[i];
@@ -150,7 +169,7 @@ static struct MHD_Response *small_response(const struct http_file *file, const s
 	size_t len = (size_t)range->len;
 	char *data = malloc(len);
 	bool ok = data && pread(file->fd, data, len, (off_t)range->offset) == (ssize_t)len;
-	close(file->fd);
+	drop_fd(file);
 	struct MHD_Response *response = ok ? MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE) : NULL;
 	if (!response) {
 		free(data);
@@ -160,10 +179,10 @@ static struct MHD_Response *small_response(const struct http_file *file, const s
 
 static struct MHD_Response *stretch_response(const struct http_file *file, const struct http_range *range)
 {
-	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(range->len, file->fd, range->offset);
-	if (!response) {
-		close(file->fd);
-		return NULL;
+	int fd = keep_fd(file);
+	struct MHD_Response *response = fd < 0 ? NULL : MHD_create_response_from_fd_at_offset64(range->len, fd, range->offset);
+	if (!response && fd >= 0) {
+		close(fd);
 	}
 	return response;
 }
@@ -173,7 +192,7 @@ static struct MHD_Response *text_response(const struct http_file *file, int stat
 	static char changed[] = "The file is another one now.\n";
 	static char outside[] = "The range lies outside of the file.\n";
 	char *text = status == 412 ? changed : outside;
-	close(file->fd);
+	drop_fd(file);
 	return MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_PERSISTENT);
 }
 
@@ -274,7 +293,7 @@ static struct MHD_Response *make_response(const struct http_file *file, struct p
 		return text_response(file, p->status);
 	}
 	if (p->status == 304) {
-		return stretch_response(file, &whole); /* for the Content-Length that a 200 would have */
+		return stretch_response(file, &whole); /* of which no byte is sent: for the Content-Length that a 200 would have */
 	}
 	if (p->count <= 1) {
 		p->count = 1;
@@ -284,7 +303,6 @@ static struct MHD_Response *make_response(const struct http_file *file, struct p
 	}
 	struct multipart *m = multipart_new(file, p);
 	if (!m) {
-		close(file->fd);
 		return NULL;
 	}
 	for (unsigned i = 0; i < m->count; i++) {
@@ -299,6 +317,13 @@ void http_reply_file(struct http_request *req, const struct http_file *file)
 	struct plan plan;
 	struct http_part part[HTTP_RANGES_MAX];
 	uint64_t body = 0;
+	if (!http_reply_begin(req)) {
+		drop_fd(file);
+		if (file->delivered) {
+			file->delivered(file->delivered_ctx, 0, 0);
+		}
+		return;
+	}
 	make_plan(req, file, &plan);
 	struct MHD_Response *response = make_response(file, &plan, part, &body);
 	if (response) {

@@ -205,6 +205,12 @@ static void begin_part(struct http_form *form)
 	}
 }
 
+static bool head_is_whole(const struct http_form *form)
+{
+	size_t n = form->head_len;
+	return (n >= 4 && memcmp(form->head + n - 4, "\r\n\r\n", 4) == 0) || (n == 2 && memcmp(form->head, "\r\n", 2) == 0);
+}
+
 /* Collects the head of a part up to its empty line. */
 static size_t take_head(struct http_form *form, const char *data, size_t len)
 {
@@ -215,8 +221,7 @@ static size_t take_head(struct http_form *form, const char *data, size_t len)
 			break;
 		}
 		form->head[form->head_len++] = data[i++];
-		const char *end = form->head + form->head_len;
-		if (form->head_len >= 4 && memcmp(end - 4, "\r\n\r\n", 4) == 0) {
+		if (head_is_whole(form)) {
 			form->head[form->head_len] = '\0';
 			begin_part(form);
 		}

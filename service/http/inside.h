@@ -30,8 +30,12 @@ enum http_phase {
 	HTTP_PHASE_FULL, /* all is here: the time to reply */
 };
 
-/* Who has the request. Decides what a late reply does. */
-enum http_life { HTTP_LIVE, HTTP_ANSWERED, HTTP_DEAD };
+/* Settles between a reply from elsewhere and the end of the server who comes first. */
+enum http_life {
+	HTTP_LIVE,
+	HTTP_ANSWERED, /* a reply is being made and will be posted: the connection stays */
+	HTTP_DEAD,     /* the connection is gone: the request is the replier's to free */
+};
 
 /* What was posted to the loop about a request (bits). */
 enum http_post { HTTP_POST_REPLY = 1, HTTP_POST_JOB = 2 };
@@ -182,7 +186,9 @@ void http_request_params(struct http_request *req); /* decodes what the router m
 void http_request_wipe(struct http_request *req);   /* frees what it holds */
 
 /* reply.c */
-/* Hands the finished response over; takes it (NULL = out of memory: the connection is closed). */
+/* First and last step of any reply. begin: false if nobody waits for it any more; req is gone then. give hands the finished response over
+ * and takes it (NULL = out of memory: the connection is closed). */
+bool http_reply_begin(struct http_request *req);
 void http_reply_give(struct http_request *req, struct MHD_Response *response, int status);
 void http_reply_plain(struct http_request *req, int status, const char *sentence);
 bool http_reply_add(struct MHD_Response *response, const char *name, const char *value); /* value may be NULL */

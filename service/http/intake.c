@@ -378,12 +378,13 @@ static void start(struct http_request *req)
 /* The server stops and nobody works on this request: whoever still owes the reply gets it for himself. */
 static enum MHD_Result let_go(struct http_request *req, void **ctx)
 {
-	if (atomic_exchange(&req->life, HTTP_DEAD) == HTTP_ANSWERED) {
-		atomic_store(&req->life, HTTP_ANSWERED);
-		req->away = true; /* its post is on the way */
-		return MHD_NO;
-	}
 	struct http_loop *loop = req->loop;
+	int live = HTTP_LIVE;
+	if (!atomic_compare_exchange_strong(&req->life, &live, HTTP_DEAD)) {
+		req->cut = false; /* the reply is on its way after all */
+		http_loop_suspend(req);
+		return MHD_YES;
+	}
 	*ctx = NULL;
 	req->line->req = NULL;
 	loop->requests--;

@@ -31,19 +31,29 @@ void http_reply_stored(struct http_request *req, struct MHD_Response *response)
 	}
 }
 
+bool http_reply_begin(struct http_request *req)
+{
+	if (http_loop_place(req) != HTTP_ELSEWHERE || atomic_exchange(&req->life, HTTP_ANSWERED) != HTTP_DEAD) {
+		return true;
+	}
+	http_intake_bury(req);
+	return false;
+}
+
 void http_reply_give(struct http_request *req, struct MHD_Response *response, int status)
 {
-	enum http_place place = http_loop_place(req);
 	req->response = response;
 	req->status = status;
-	if (place == HTTP_ON_LOOP) {
+	switch (http_loop_place(req)) {
+	case HTTP_ON_LOOP:
 		req->answered = true;
-	} else if (place == HTTP_IN_JOB) {
+		break;
+	case HTTP_IN_JOB:
 		req->replied_in_job = true;
-	} else if (atomic_exchange(&req->life, HTTP_ANSWERED) == HTTP_DEAD) {
-		http_intake_bury(req);
-	} else {
+		break;
+	case HTTP_ELSEWHERE:
 		http_loop_post(req, HTTP_POST_REPLY);
+		break;
 	}
 }
 
@@ -81,6 +91,9 @@ void http_reply(struct http_request *req, int status, const char *content_type, 
 {
 	if (http_loop_place(req) == HTTP_ON_LOOP && req->phase == HTTP_PHASE_BODY) {
 		reply_past_daemon(req, status, content_type, body, len);
+		return;
+	}
+	if (!http_reply_begin(req)) {
 		return;
 	}
 	union {

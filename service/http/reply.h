@@ -11,7 +11,7 @@ struct http_request;
 /* Adds a header to the reply to come; call before http_reply(). At most 8; values are copied (256 bytes at most) and must hold no CR or LF. */
 void http_reply_header(struct http_request *req, const char *name, const char *value);
 
-/* Status and a body, which is copied. Content-Length is always sent, never chunked. */
+/* Status and a body, which is copied. Content-Length is always sent, never chunked. With 304 the body is only measured: give the one of the 200. */
 void http_reply(struct http_request *req, int status, const char *content_type, const void *body, size_t len);
 
 /* Bytes of a file that were acknowledged by the peer's TCP (not merely handed to the socket): [offset, offset + len) of the file. Runs on the loop's
@@ -19,7 +19,8 @@ void http_reply(struct http_request *req, int status, const char *content_type, 
 typedef void http_delivered(void *ctx, uint64_t offset, uint64_t len);
 
 struct http_file {
-	int fd;        /* taken over: closed after the transfer (at once on 304, 412, 416, HEAD) */
+	int fd;        /* taken over: closed after the transfer (at once when no bytes of it are needed) ... */
+	bool lent;     /* ... unless it is only lent for the call: then it is duplicated if the transfer needs it longer */
 	uint64_t size; /* whole file */
 	const char *content_type;
 	const char *etag;         /* strong, with its quotes; copied */

@@ -4,8 +4,8 @@
  * thread hangs when 128 sockets are ready at once). Nothing but the loop's thread ever touches libmicrohttpd: a request whose handler has not
  * replied when it returns is suspended; http_reply*() from any thread posts to the loop's queue (eventfd) and the loop resumes it.
  *
- * Limits, all configured: connections (over: closed at accept), header block 16 KiB, URI 4 KiB (414), body per route (413; what overruns a chunked
- * body is drained up to 64 KiB, then closed), idle timeout, and a floor of bytes over time for request heads and bodies (a dripping client is
+ * Limits, all configured: connections (over: closed at accept), header block 16 KiB, URI 4 KiB (414), body per route (413, at once when the head tells;
+ * what still comes of a refused body is dropped, a short one so that the connection lives on, a long one for 2 s or 1 MiB), idle timeout, and a floor of bytes over time for request heads and bodies (a dripping client is
  * closed). A NUL, a malformed %-escape or invalid UTF-8 in the URI is refused with 400 before any route sees it.
  */
 #ifndef HTTP_SERVER_H
@@ -28,7 +28,8 @@ enum http_where {
 enum http_body {
 	HTTP_BODY_NONE,   /* a body is drained (up to 64 KiB) and ignored */
 	HTTP_BODY_MEMORY, /* whole in memory before the handler runs, at most body_max; http_request_body() */
-	HTTP_BODY_FILE,   /* multipart/form-data with one file field, streamed through `upload` on workers, at most body_max of file bytes */
+	HTTP_BODY_FILE,   /* multipart/form-data with one file field, streamed through `upload` on workers, at most body_max of file bytes; a request
+	                   * without any body is a form without a file */
 };
 
 /* Replies exactly once, before or after it returns, with one of the http_reply functions. `worker` is NULL on inline routes. */
@@ -67,7 +68,8 @@ struct http_dialect {
 	size_t route_count;
 	/* Called for routes with a body before it is read, and for all others before the handler; inline, memory only. false = has replied (401 ...). May be NULL. */
 	bool (*admit)(struct http_request *req, void *ctx);
-	/* Replies an error in the dialect's shape. Used by the server itself for 400, 404, 405, 408, 411, 413, 414, 415, 503 ... */
+	/* Replies an error in the dialect's shape. Used by the server itself for 400, 404, 405, 408, 413, 414, 415, 431, 503, and with the kind of err
+	 * for what an upload refuses; inline, memory only. The route may be NULL. */
 	void (*refuse)(struct http_request *req, int status, const struct err *err, void *ctx);
 	void *ctx;
 };
@@ -88,7 +90,9 @@ struct http_config {
 struct http_server *http_server_start(const struct http_config *config, const struct http_dialect *dialects, size_t count, struct err *err);
 uint16_t http_server_port(const struct http_server *server);
 
-/* Stops accepting, lets running requests finish for at most grace_ms, then closes what is left. */
+/* Stops accepting, lets running requests finish for at most grace_ms, then closes what is left. Jobs on the workers are waited for in any case (they
+ * read the request), and uploads are cleaned up by them: so stop the pool afterwards. A reply that somebody else still owes then comes too late,
+ * which is harmless. */
 void http_server_stop(struct http_server **server, int64_t grace_ms);
 
 #endif

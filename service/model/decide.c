@@ -9,7 +9,7 @@ static const struct {
 	const char *en;
 	const char *zh;
 } sentences[REASON_COUNT] = {
-#define R(symbol, en, zh) [REASON_##symbol] = {#symbol, en, zh},
+#define R(symbol, name, en, zh) [REASON_##symbol] = {name, en, zh},
 	REASON_TABLE(R)
 #undef R
 };

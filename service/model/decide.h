@@ -13,20 +13,22 @@
 
 struct buf;
 
-/* The order of the rules is the order in which they are asked; R(symbol, en, zh): the sentences may hold one %lld, the number of the task or rollout. */
-#define REASON_TABLE(R)                                                                                                                    \
-	R(LIVE_TASK, "task %lld is under way for this device", "设备有进行中的任务 %lld")                                                  \
-	R(ASSIGNED, "firmware assignment %lld names this device", "设备已被指定固件,记录 %lld")                                           \
-	R(STANDING, "standing rollout %lld covers this device's product", "产品级发布 %lld 适用于该设备")                                  \
-	R(NO_CANDIDATE, "no rollout names this device or its product", "没有任何发布涉及该设备或其产品")                                   \
-	R(OTHER_COMPONENT, "rollout %lld is for another component", "发布 %lld 针对其他组件")                                              \
-	R(ENDED, "rollout %lld has ended", "发布 %lld 已结束")                                                                             \
-	R(ON_TARGET, "the device already runs what rollout %lld brings", "设备已是发布 %lld 的目标版本")                                   \
-	R(OFFER_CAP, "rollout %lld was offered three times without success", "发布 %lld 已提供三次仍未成功")                               \
-	R(ROLLED_BACK, "the device rolled back from rollout %lld; an operator must order it again", "设备已从发布 %lld 回滚,需操作员重新下发")
+/* The order of the rules is the order in which they are asked; R(symbol, name, en, zh): the sentences may hold one %lld, the number of the
+ * task or rollout. */
+#define REASON_TABLE(R)                                                                                                   \
+	R(LIVE_TASK, "live_task", "task %lld is under way for this device", "设备有进行中的任务 %lld")                    \
+	R(ASSIGNED, "assigned", "firmware assignment %lld names this device", "设备已被指定固件,记录 %lld")               \
+	R(STANDING, "standing", "standing rollout %lld covers this device's product", "产品级发布 %lld 适用于该设备")     \
+	R(NO_CANDIDATE, "no_candidate", "no rollout names this device or its product", "没有任何发布涉及该设备或其产品")  \
+	R(OTHER_COMPONENT, "other_component", "rollout %lld is for another component", "发布 %lld 针对其他组件")          \
+	R(ENDED, "ended", "rollout %lld has ended", "发布 %lld 已结束")                                                   \
+	R(ON_TARGET, "on_target", "the device already runs what rollout %lld brings", "设备已是发布 %lld 的目标版本")     \
+	R(OFFER_CAP, "offer_cap", "rollout %lld was offered three times without success", "发布 %lld 已提供三次仍未成功") \
+	R(ROLLED_BACK, "rolled_back", "the device rolled back from rollout %lld; an operator must order it again",        \
+	  "设备已从发布 %lld 回滚,需操作员重新下发")
 
 enum reason_id {
-#define R(symbol, en, zh) REASON_##symbol,
+#define R(symbol, name, en, zh) REASON_##symbol,
 	REASON_TABLE(R)
 #undef R
 	REASON_COUNT

@@ -27,6 +27,9 @@ static bool is_right(const struct task *task, const char *firmware_version, cons
 
 static struct verdict judge_version(struct task *task, const char *firmware_version, const struct report *r, bool *noted)
 {
+	if (!*r->version) {
+		return nothing;
+	}
 	if (is_right(task, firmware_version, r->version)) {
 		struct verdict v = moves(EVENT_RIGHT, "");
 		v.learn_version = !*firmware_version && !is(r->version, task->token);

@@ -52,7 +52,7 @@ const struct task_edge task_edges[] = {
 	{LIVE, EVENT_RIGHT, TASK_SUCCEEDED, "the device reported the right version", "设备已上报正确版本"},
 	{REVIVABLE, EVENT_RIGHT, TASK_SUCCEEDED, "the device reported the right version, late", "设备较晚上报了正确版本"},
 	{LIVE, EVENT_FAILED, TASK_FAILED, "the update failed", "升级失败"},
-	{UNTOLD, EVENT_REJECTED, TASK_REJECTED, "the device refused the update", "设备拒绝升级"},
+	{LIVE, EVENT_REJECTED, TASK_REJECTED, "the device refused the update", "设备拒绝升级"},
 	{LIVE, EVENT_EXPIRED, TASK_TIMED_OUT, "nothing was heard for too long", "等待超时"},
 	{S(DOWNLOADED) | S(INSTALLING), EVENT_UNCONFIRMED, TASK_UNCONFIRMED, "downloaded, but this device never reports", "已下载,但该设备从不上报"},
 	{LIVE, EVENT_CANCELLED, TASK_CANCELLED, "an operator cancelled it", "已被操作员取消"},

@@ -1,4 +1,5 @@
-/* What devices publish: decoded by the dialect, handed to the engine (which queues), answered after commit. On Paho's thread: never blocks. */
+/* What devices publish: decoded by the dialect, handed to the engine (which queues), answered after commit. On Paho's thread: never blocks.
+ */
 #ifndef MQTT_INBOUND_H
 #define MQTT_INBOUND_H
 

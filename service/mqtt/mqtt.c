@@ -50,7 +50,10 @@ static void echo_state(void *ctx, bool up)
 	log_debug(up ? "echo link connected" : "echo link not connected");
 }
 
-static void echo_writable(void *ctx) { (void)ctx; }
+static void echo_writable(void *ctx)
+{
+	(void)ctx;
+}
 
 static bool start_links(struct mqtt *m, const struct config *config, struct err *err)
 {

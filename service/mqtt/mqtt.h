@@ -1,4 +1,5 @@
-/* The service at the broker: one link for pushes and reports, one of its own for the echoes of pushes (ten thousand of them must not crowd out reports). */
+/* The service at the broker: one link for pushes and reports, one of its own for the echoes of pushes (ten thousand of them must not crowd
+ * out reports). */
 #ifndef MQTT_MQTT_H
 #define MQTT_MQTT_H
 

@@ -1,5 +1,5 @@
-/* Pushes to the broker: takes what the engine has ready or claims what is due, publishes at QoS 1 within the link's window, and says what became of it. A broker that is
- * down means delay, never loss: what is not acknowledged stays in the outbox.
+/* Pushes to the broker: takes what the engine has ready or claims what is due, publishes at QoS 1 within the link's window, and says what
+ * became of it. A broker that is down means delay, never loss: what is not acknowledged stays in the outbox.
  */
 #ifndef MQTT_OUTBOUND_H
 #define MQTT_OUTBOUND_H

@@ -41,11 +41,11 @@ static bool copy_filters(struct settings *settings, const char *const *filters)
 		return false;
 	}
 	while (settings->filter_count < count) {
-		char *copy = strdup(filters[settings->filter_count]);
-		if (copy == NULL) {
+		char *filter = strdup(filters[settings->filter_count]);
+		if (filter == NULL) {
 			return false;
 		}
-		settings->filters[settings->filter_count++] = copy;
+		settings->filters[settings->filter_count++] = filter;
 	}
 	return true;
 }
