@@ -12,7 +12,7 @@ static bool name_is_secret(const char *name, size_t len)
 	return memmem(name, len, "password", 8) != NULL || memmem(name, len, "secret", 6) != NULL || memchr(name, '%', len) != NULL;
 }
 
-/* "a=b&c=d" */
+/* "a=b&c=d". An item that is no "a=b" may be a piece of a password that holds a ?. */
 static void mask_query(const char *at, struct buf *out)
 {
 	while (*at != '\0') {
@@ -20,6 +20,8 @@ static void mask_query(const char *at, struct buf *out)
 		size_t name = strcspn(at, "=&");
 		if (name < len && name_is_secret(at, name)) {
 			buf_put(out, at, name + 1);
+			buf_puts(out, CONFIG_MASK);
+		} else if (name == len && memchr(at, '@', len) != NULL) {
 			buf_puts(out, CONFIG_MASK);
 		} else {
 			buf_put(out, at, len);
@@ -31,24 +33,50 @@ static void mask_query(const char *at, struct buf *out)
 	}
 }
 
-/* postgresql://user:password@host,host/db?key=value. The password ends at the last @ of all: a raw @, / or ? inside it is an error to
- * libpq, but must not show here. */
+/* Where the query begins, or the end. As libpq reads it, a ? before the @ that ends user and password belongs to these. */
+static const char *find_query(const char *authority)
+{
+	const char *at = authority + strcspn(authority, "@/");
+	const char *from = *at == '@' ? at : authority;
+	return from + strcspn(from, "?");
+}
+
+static const char *last_at(const char *from, const char *end)
+{
+	return memrchr(from, '@', (size_t)(end - from));
+}
+
+/* postgresql://user:password@host,host/db?key=value. The password ends at the last @ before the query: a raw @ or / inside it is an error
+ * to libpq, but must not show here. If there is an @ in the query too, nobody knows: all behind the first colon is masked. */
 static void mask_uri(const char *dsn, const char *authority, struct buf *out)
 {
-	const char *at = strrchr(authority, '@');
-	const char *colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
+	const char *query = find_query(authority);
+	const char *colon = memchr(authority, ':', (size_t)(query - authority));
+	const char *at = last_at(authority, query);
 	const char *rest = dsn;
-	if (colon != NULL) {
+	bool doubt = colon != NULL && strchr(query, '@') != NULL;
+	if (doubt || (colon != NULL && at != NULL && colon < at)) {
 		buf_put(out, dsn, (size_t)(colon + 1 - dsn));
 		buf_puts(out, CONFIG_MASK);
 		rest = at;
 	}
-	size_t plain = strcspn(rest, "?");
-	buf_put(out, rest, plain);
-	if (rest[plain] == '?') {
-		buf_putc(out, '?');
-		mask_query(rest + plain + 1, out);
+	if (!doubt) {
+		buf_put(out, rest, (size_t)(query - rest));
+		mask_query(query, out);
 	}
+}
+
+/* Behind the scheme, or NULL. */
+static const char *skip_scheme(const char *dsn)
+{
+	static const char *const schemes[] = {"postgresql://", "postgres://"};
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		size_t len = strlen(schemes[i]);
+		if (strncmp(dsn, schemes[i], len) == 0) {
+			return dsn + len;
+		}
+	}
+	return NULL;
 }
 
 static const char *skip_blanks(const char *at)
@@ -105,9 +133,9 @@ static bool mask_keywords(const char *dsn, struct buf *out)
 
 void config_mask_dsn(const char *dsn, struct buf *out)
 {
-	const char *scheme = strstr(dsn, "://");
-	if (strncmp(dsn, "postgres", 8) == 0 && scheme != NULL) {
-		mask_uri(dsn, scheme + 3, out);
+	const char *authority = skip_scheme(dsn);
+	if (authority != NULL) {
+		mask_uri(dsn, authority, out);
 		return;
 	}
 	size_t before = out->len;

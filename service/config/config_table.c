@@ -29,7 +29,7 @@ int config_table_find(const char *name)
 
 /* ---- mistyped names ---- */
 
-enum { NAME_MAX_LEN = 40 };
+enum { NAME_MAX_LEN = 40, DSN_SHOWN = 1 << 20 };
 
 static size_t min3(size_t a, size_t b, size_t c)
 {
@@ -249,6 +249,15 @@ static bool is_unset(const void *at, const struct config_key *key)
 	return is_text(key) ? **(char *const *)at == '\0' : key->type == CONFIG_TYPE_secret && !secret_is_set(at);
 }
 
+static void print_dsn(const char *dsn, struct buf *out)
+{
+	struct buf masked;
+	buf_init(&masked, DSN_SHOWN);
+	config_mask_dsn(dsn, &masked);
+	config_read_quote(buf_ok(&masked) ? buf_cstr(&masked) : CONFIG_MASK, out);
+	buf_free(&masked);
+}
+
 void config_table_print(const struct config *c, const struct config_key *key, struct buf *out)
 {
 	const void *at = place_const(c, key);
@@ -262,7 +271,7 @@ void config_table_print(const struct config *c, const struct config_key *key, st
 		config_read_quote(*(char *const *)at, out);
 		break;
 	case CONFIG_TYPE_dsn:
-		config_mask_dsn(*(char *const *)at, out);
+		print_dsn(*(char *const *)at, out);
 		break;
 	case CONFIG_TYPE_secret:
 		buf_puts(out, CONFIG_MASK);

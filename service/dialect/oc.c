@@ -37,6 +37,11 @@ static bool admit(struct http_request *req, void *ctx)
 static void refuse(struct http_request *req, int status, const struct err *err, void *ctx)
 {
 	(void)ctx;
+	const struct http_route *route = http_request_route(req);
+	if (route && route->body == HTTP_BODY_FILE && (status == 400 || status == 404 || status == 409)) {
+		oc_refuse(req, err, 0); /* an upload's own refusals are business errors: the server knows only their kind */
+		return;
+	}
 	oc_refuse_status(req, status, err, 0);
 }
 

@@ -381,8 +381,9 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 		fleet_put_assignment(e->fleet, &b->assignments[i]);
 	}
 	fleet_done(e->fleet);
+	/* rows without a revision are read again: a load that began before this commit may have put older ones back */
 	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
-		if (b->positions[kind]) {
+		if (b->positions[kind] && kind != CHANGE_ROLLOUT && kind != CHANGE_FIRMWARE) {
 			feed_applied(e->feed, b->positions[kind]);
 		}
 	}

@@ -72,7 +72,7 @@ static void note(struct batch *b, struct held *h, const struct report *r)
 void batch_hear(struct batch *b, struct op *op)
 {
 	const struct report *r = &op->in.report;
-	if (r->kind == REPORT_VERSION) {
+	if (r->kind == REPORT_VERSION && *r->version) {
 		batch_fact(b, r->device_id, r->component, r->version);
 	}
 	struct held *h = find_task(b, r);

@@ -15,7 +15,7 @@ struct piece {
 	int64_t task_id, device_id, size;
 	struct coverage bytes; /* not handed over yet */
 	struct coverage sent;  /* handed over, not committed yet */
-	bool sending;
+	unsigned sending;      /* hand-overs under way */
 	bool began; /* "downloading" has been told */
 	bool dirty; /* there is something in bytes, or the beginning, to tell */
 	unsigned open;
@@ -107,9 +107,12 @@ static void tell(struct engine *e, struct piece *p)
 		free(told);
 		return; /* stays dirty: the tick tries again */
 	}
-	p->sent = p->bytes;
+	if (!p->sending) {
+		p->sent = (struct coverage){0};
+	}
+	coverage_merge(&p->sent, &p->bytes);
 	p->bytes = (struct coverage){0};
-	p->sending = true;
+	p->sending++;
 	p->began = true;
 	p->dirty = false;
 }
@@ -126,7 +129,7 @@ static void submit_all(struct op *op)
 {
 	while (op) {
 		struct op *next = (struct op *)op->base.next;
-		op_submit(op, NULL); /* full: not acknowledged, the device repeats it */
+		op_submit_held(op); /* full: not acknowledged, the device repeats it */
 		op = next;
 	}
 }
@@ -138,7 +141,7 @@ static void written(void *ctx, const struct err *err)
 	pthread_mutex_lock(&v->lock);
 	struct piece *p = find(v, told->task_id);
 	if (p) {
-		p->sending = false;
+		p->sending--;
 		if (err) { /* not in the database: kept and told again */
 			coverage_merge(&p->bytes, &p->sent);
 			p->dirty = true;
@@ -229,7 +232,7 @@ static size_t flush_some(struct engine *e, bool all, struct op **held)
 	for (size_t i = 0; n < SLICE && !*held && (slot = map_next(&v->pieces, &i));) {
 		struct piece *p = slot->value;
 		bool overdue = p->held && (all || now - p->held_ms >= EVIDENCE_HOLD_MS);
-		if (p->dirty && !p->sending && (all || overdue || now - p->since_ms >= EVIDENCE_FLUSH_MS)) {
+		if (p->dirty && (all || !p->sending) && (all || overdue || now - p->since_ms >= EVIDENCE_FLUSH_MS)) {
 			tell(e, p);
 			n++;
 		}

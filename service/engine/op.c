@@ -44,11 +44,22 @@ struct op *op_new(struct engine *engine, enum op_kind kind)
 	return op;
 }
 
+static bool refuse(struct err *err) { return err_set(err, ERR_BUSY, "too much is waiting to be written: try again in a moment"); }
+
 bool op_submit(struct op *op, struct err *err)
 {
 	if (commit_submit(op->engine->commit, &op->base)) {
 		return true;
 	}
 	free(op);
-	return err_set(err, ERR_BUSY, "too much is waiting to be written: try again in a moment");
+	return refuse(err);
+}
+
+void op_submit_held(struct op *op)
+{
+	if (!commit_submit(op->engine->commit, &op->base)) {
+		struct err err = {0};
+		refuse(&err);
+		finish(&op->base, &err);
+	}
 }

@@ -58,4 +58,7 @@ struct op *op_new(struct engine *engine, enum op_kind kind);
 /* Queues it; on false it was freed and err is ERR_BUSY. */
 bool op_submit(struct op *op, struct err *err);
 
+/* The same for one whose waiter was promised an answer: if the queue is full it is completed with ERR_BUSY, on this thread. */
+void op_submit_held(struct op *op);
+
 #endif

@@ -24,7 +24,7 @@ struct found {
 	int64_t tell_task;   /* a queued task that this answer notifies; 0 = none */
 	int64_t hasten_task; /* the device was away: its push is sent again as well */
 	bool news;           /* it told a version that is not known */
-	bool live;           /* a task is under way */
+	bool evidence;       /* what it told may matter to a live task */
 	bool offered;
 };
 
@@ -99,6 +99,19 @@ static bool fill_offer(const struct fleet *f, int64_t device_id, const struct ca
 	return t && offer_task(f, t, out);
 }
 
+/* Is the device at work on an update and has said no version since it began (since it has all bytes)? Then what it says now counts when a
+ * timer ends, even if it is what it always said. */
+static bool is_awaited(const struct fleet *f, int64_t device_id, const char *component)
+{
+	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
+		bool at_work = t->state == TASK_DOWNLOADING || t->state == TASK_DOWNLOADED || t->state == TASK_INSTALLING;
+		if (at_work && !t->heard && strcmp(t->component, component) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool look(struct engine *e, const struct poll *poll, struct found *found, struct offer *offer)
 {
 	struct candidate candidates[CANDIDATES_MAX];
@@ -114,7 +127,7 @@ static bool look(struct engine *e, const struct poll *poll, struct found *found,
 	found->device_id = device->id;
 	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 && strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
 	found->hasten_task = presence_seen(e->fleet, device, now, e->config);
-	found->live = fleet_tasks_of(e->fleet, device->id) != NULL;
+	found->evidence = *poll->version && ((found->news && fleet_tasks_of(e->fleet, device->id)) || is_awaited(e->fleet, device->id, component));
 	struct device_facts facts = {.component = component, .version = *poll->version ? poll->version : fleet_device_version(e->fleet, device)};
 	size_t n = gather(e->fleet, device->id, candidates);
 	struct decision d = decide(&facts, candidates, n, now, NULL);
@@ -231,7 +244,7 @@ void poll_device(struct engine *e, const struct poll *poll, poll_done *done, voi
 	if (found.hasten_task) {
 		presence_hasten(e, found.device_id, found.hasten_task);
 	}
-	if (found.news && found.live) {
+	if (found.evidence) {
 		report_first(e, poll, done, ctx);
 		return;
 	}

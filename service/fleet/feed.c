@@ -321,6 +321,7 @@ static bool load_all(struct feed *f, struct err *err)
 	size_t tasks = fleet_task_count(f->fleet);
 	fleet_done(f->fleet);
 	pthread_mutex_lock(&f->lock);
+	f->position = position; /* also backward: what came after is read (again) */
 	advance(f, position);
 	pthread_mutex_unlock(&f->lock);
 	metrics_add(METRIC_FEED_RELOADS, 1);
@@ -367,6 +368,17 @@ static bool follow(struct feed *f, struct err *err)
 	return true;
 }
 
+/* Nothing that we know of positions and revisions holds any more. */
+static void forget(struct feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	memset(f->own, 0, sizeof f->own);
+	pthread_mutex_unlock(&f->lock);
+	fleet_write(f->fleet);
+	fleet_forget(f->fleet);
+	fleet_done(f->fleet);
+}
+
 /* After a (re)connection: were changes trimmed that we have not seen? Then everything is read again. */
 static bool catch_up(struct feed *f, struct err *err)
 {
@@ -378,11 +390,12 @@ static bool catch_up(struct feed *f, struct err *err)
 	pthread_mutex_lock(&f->lock);
 	int64_t position = f->position;
 	pthread_mutex_unlock(&f->lock);
-	/* a restored backup begins before us: positions run backward */
-	if (oldest > position + 1 || newest < position) {
-		pthread_mutex_lock(&f->lock);
-		f->position = newest < position ? 0 : position;
-		pthread_mutex_unlock(&f->lock);
+	if (newest < position) { /* a restored backup: positions run backward */
+		log_warn("the database is older than what is in memory; everything is read anew", LOG_I("position", position), LOG_I("newest", newest));
+		forget(f);
+		return load_all(f, err);
+	}
+	if (oldest > position + 1) {
 		return load_all(f, err);
 	}
 	return follow(f, err);

@@ -250,6 +250,7 @@ void fleet_learn_version(struct fleet *f, int64_t firmware_id, const char *versi
 	struct fleet_firmware *fw = map_get(&f->firmware, key(firmware_id));
 	if (fw && !*fw->firmware.version) {
 		text_copy(fw->firmware.version, sizeof fw->firmware.version, version);
+		fw->firmware.rev++; /* as in its row: an older one must not take it back */
 	}
 }
 
@@ -374,6 +375,7 @@ bool fleet_put_task(struct fleet *f, const struct task *t)
 	own->state = t->state;
 	own->updated_ms = t->updated_ms;
 	own->fetched = t->fetched;
+	own->heard = *t->seen_version != '\0';
 	own->reports = *t->source_version || *t->seen_version;
 	own->on_source = *t->seen_version && strcmp(t->seen_version, t->source_version) == 0;
 	own->generation = f->generation;
@@ -520,6 +522,16 @@ void fleet_load_end(struct fleet *f)
 	drop_stale(f, &f->tasks, offsetof(struct fleet_task, generation), fleet_drop_task);
 	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), fleet_drop_assignment);
 	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
+}
+
+void fleet_forget(struct fleet *f)
+{
+	f->generation++;
+	drop_stale(f, &f->tasks, offsetof(struct fleet_task, generation), fleet_drop_task);
+	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), fleet_drop_assignment);
+	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
+	map_free(&f->revoked);
+	memset(f->ended, 0, sizeof f->ended);
 }
 
 size_t fleet_take_seen(struct fleet *f, size_t *cursor, int64_t *ids, int64_t *seconds, size_t max)

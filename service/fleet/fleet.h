@@ -35,6 +35,7 @@ struct fleet_task {
 	enum task_state state;
 	bool fetched;
 	bool reports; /* the device has told a version */
+	bool heard;   /* it has told one since the task began; since it has all bytes, once it has */
 	bool on_source; /* the version it told last is its source version */
 	uint16_t generation;
 	char component[COMPONENT_SIZE];
@@ -112,6 +113,9 @@ void fleet_tokens_begin(struct fleet *fleet);
 bool fleet_put_token(struct fleet *fleet, const struct fleet_token *token);
 void fleet_tokens_end(struct fleet *fleet, int64_t operator_id);
 void fleet_drop_task(struct fleet *fleet, int64_t id); /* its row is gone */
+
+/* Forgets all but devices and tokens, also revisions and what was revoked: the database has another history (a restored backup). A full load follows. */
+void fleet_forget(struct fleet *fleet);
 
 /* A full load: begin starts a new generation; everything put from then on is kept, end drops the rest. */
 void fleet_load_begin(struct fleet *fleet);

@@ -14,6 +14,7 @@
 #include "http/range.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/watch.h"
 
 enum { SMALL_MAX = 16 * 1024, BLOCK = 32 * 1024, BOUNDARY_SIZE = 33, PART_HEAD_SIZE = 512, TAIL_SIZE = BOUNDARY_SIZE + 8 };
 
@@ -314,7 +315,7 @@ static struct MHD_Response *make_response(const struct http_file *file, struct p
 
 void http_reply_file(struct http_request *req, const struct http_file *file)
 {
-	struct plan plan;
+	struct plan plan = {.status = 200};
 	struct http_part part[HTTP_RANGES_MAX];
 	uint64_t body = 0;
 	if (!http_reply_begin(req)) {

@@ -108,7 +108,7 @@ struct http_form *http_form_new(const char *content_type, const struct http_form
 	form->ctx = ctx;
 	form->state = PREAMBLE;
 	memcpy(form->delimiter, "\r\n--", 4);
-	strcpy(form->delimiter + 4, boundary);
+	memcpy(form->delimiter + 4, boundary, strlen(boundary) + 1);
 	form->delimiter_len = strlen(form->delimiter);
 	form->matched = 2; /* the first delimiter needs no line before it */
 	form->head_len = 0;

@@ -71,11 +71,12 @@ struct http_request {
 
 	struct MHD_Connection *conn; /* NULL once it is gone */
 	struct http_line *line;
-	const char *method;
-	const char *path; /* the whole target until it is decoded */
+	const char *method; /* as path: libmicrohttpd's, and gone with the connection */
+	const char *path;   /* the whole target until it is decoded */
 	struct http_match match;
 	enum http_phase phase;
-	int bad;       /* the status that the URI has earned, or 0 */
+	int bad; /* the status that the URI has earned, or 0 */
+	bool is_head;
 	bool screened; /* was routed ... */
 	bool admitted; /* ... and let in */
 	bool started;  /* the handler was called */
@@ -100,6 +101,7 @@ struct http_request {
 	int status;
 	unsigned header_count;
 	struct http_watch *watch; /* on the transfer of the reply */
+	uint64_t number;          /* becomes the id */
 	void *user;
 	void (*user_free)(void *);
 	char id[17];
@@ -123,7 +125,7 @@ struct http_loop {
 	int wake;     /* eventfd */
 	int64_t now;  /* monotonic ms, as of this round */
 	int64_t sweep_at;
-	uint64_t ids;
+	uint64_t ids; /* the next request's number; starts at random */
 	unsigned connections, orphans, suspended;
 	unsigned requests; /* alive: someone will still touch them */
 	unsigned open;     /* begun and not yet finished with the peer */
@@ -151,34 +153,6 @@ struct http_server {
 	struct http_loop loop[];
 };
 
-/* Where the calling thread stands towards a request. */
-enum http_place {
-	HTTP_ON_LOOP, /* the loop's thread, in a callback of this request */
-	HTTP_IN_JOB,  /* a worker, in a job of this request */
-	HTTP_ELSEWHERE,
-};
-
-/* loop.c */
-bool http_loop_start(struct http_loop *loop, struct http_server *server);
-void http_loop_stir(struct http_loop *loop); /* any thread, after server->stopping was set */
-void http_loop_stop(struct http_loop *loop); /* any other thread, after http_loop_stir(); also after a failed or no start */
-enum http_place http_loop_place(const struct http_request *req); /* any thread */
-/* Hands req to its loop with bits of enum http_post; any thread, which must not touch it afterwards. */
-void http_loop_post(struct http_request *req, unsigned what);
-/* Runs the request's next job on a worker; if their queue is full: as soon as it is not (later), or not at all (false). */
-bool http_loop_submit(struct http_request *req, bool later);
-void http_loop_suspend(struct http_request *req); /* only within libmicrohttpd's handler */
-void http_loop_resume(struct http_request *req);
-
-/* intake.c: the life of a request between libmicrohttpd's callbacks */
-struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, int listener);
-void http_intake_posted(struct http_request *req);                     /* what was posted about req is in req->todo */
-void http_intake_job(struct http_request *req, struct worker *worker); /* on a worker */
-void http_intake_abandon(struct http_request *req);                    /* shutdown: cuts it if nobody works on it */
-void http_intake_refuse(struct http_request *req, int status, const struct err *err);
-void http_intake_bury(struct http_request *req); /* any thread: a request that nobody else knows */
-void http_intake_free_list(struct http_loop *loop);
-
 /* request.c */
 /* All lines of one header, joined by commas in buf if there is more than one. NULL when absent or longer than size. */
 const char *http_request_joined(const struct http_request *req, const char *name, char *buf, size_t size);
@@ -193,41 +167,5 @@ void http_reply_give(struct http_request *req, struct MHD_Response *response, in
 void http_reply_plain(struct http_request *req, int status, const char *sentence);
 bool http_reply_add(struct MHD_Response *response, const char *name, const char *value); /* value may be NULL */
 void http_reply_stored(struct http_request *req, struct MHD_Response *response);         /* adds those of http_reply_header() */
-
-/* line.c: connections, who drips, who lingers */
-struct http_line *http_line_open(struct http_loop *loop, int fd);
-void http_line_closing(struct http_line *line); /* libmicrohttpd closes fd next */
-void http_line_judge(struct http_loop *loop);   /* about once a second */
-void http_line_look(struct http_loop *loop);    /* at those in loop->watched that are due */
-void http_line_watch(struct http_line *line);   /* into loop->watched */
-void http_line_forget(struct http_loop *loop);  /* shutdown: ends all watches */
-
-/* watch.c: what of a file the peer has acknowledged */
-struct http_part {
-	uint64_t offset; /* in the file */
-	uint64_t len;
-	uint64_t at; /* in the body */
-};
-struct http_file;
-/* Of a body of that many bytes in all; NULL only when memory is out. Any thread. */
-struct http_watch *http_watch_new(const struct http_file *file, const struct http_part *part, unsigned count, uint64_t body);
-void http_watch_begin(struct http_watch *w, int fd);                               /* the reply is queued next */
-void http_watch_progress(struct http_watch *w, int fd);                            /* in the middle of the transfer */
-void http_watch_finish(struct http_line *line, struct http_watch **w, bool whole); /* the transfer is over */
-void http_watch_pin(struct http_line *line);  /* something else is sent on this connection, or it closes */
-bool http_watch_look(struct http_line *line); /* true if anything was acknowledged since */
-void http_watch_end(struct http_watch **w);   /* makes the last call */
-void http_watch_end_all(struct http_line *line);
-
-/* upload.c */
-bool http_upload_new(struct http_request *req);  /* false: it has replied */
-void http_upload_step(struct http_request *req); /* something changed: submit the next job if there is one */
-size_t http_upload_take(struct http_request *req, const char *data, size_t len); /* returns how much was taken */
-void http_upload_whole(struct http_request *req);                                /* the body is complete */
-void http_upload_job(struct http_request *req, struct worker *worker);           /* on a worker */
-bool http_upload_begun(const struct http_request *req);
-bool http_upload_busy(const struct http_request *req); /* something is still to be done on a worker */
-void http_upload_posted(struct http_request *req);     /* a job is back */
-void http_upload_free(struct http_request *req);
 
 #endif

@@ -6,9 +6,14 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "http/inside.h"
+#include "http/intake.h"
+#include "http/line.h"
+#include "http/loop.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/upload.h"
 #include "http/uri.h"
+#include "http/watch.h"
 #include "metrics/metrics.h"
 
 enum {
@@ -30,6 +35,7 @@ static struct http_request *request_new(struct http_loop *loop)
 	}
 	memset(req, 0, offsetof(struct http_request, param_text));
 	req->loop = loop;
+	req->number = loop->ids++;
 	loop->requests++;
 	loop->open++;
 	return req;
@@ -271,6 +277,7 @@ static enum MHD_Result take_head(struct http_request *req, const char *method)
 {
 	if (!req->method) {
 		req->method = method;
+		req->is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 		if (!read_framing(req)) {
 			req->bad = 400;
 			req->length = CHUNKED; /* nothing after this can be trusted: reply and close */

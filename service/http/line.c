@@ -9,6 +9,9 @@
 
 #include "common/err.h"
 #include "http/inside.h"
+#include "http/intake.h"
+#include "http/line.h"
+#include "http/watch.h"
 
 enum {
 	HEAD_MS = 10 * 1000,   /* a request head must be complete so long after its first bytes */

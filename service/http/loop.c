@@ -7,6 +7,9 @@
 
 #include "common/clock.h"
 #include "http/inside.h"
+#include "http/intake.h"
+#include "http/line.h"
+#include "http/loop.h"
 #include "work/pool.h"
 
 enum {

@@ -72,11 +72,13 @@ static char *trim(char *s)
 	return s;
 }
 
+static const char separators[] = ", \t";
+
 struct http_proxies *http_proxy_new(const char *list, struct err *err)
 {
 	size_t max = 1;
 	for (const char *s = list; *s; s++) {
-		max += *s == ',';
+		max += strchr(separators, *s) != NULL;
 	}
 	scoped_free char *copy = strdup(list);
 	struct http_proxies *proxies = calloc(1, sizeof(*proxies) + max * sizeof(proxies->block[0]));
@@ -85,8 +87,7 @@ struct http_proxies *http_proxy_new(const char *list, struct err *err)
 		goto fail;
 	}
 	char *rest = copy;
-	for (char *item = strsep(&rest, ","); item; item = strsep(&rest, ",")) {
-		item = trim(item);
+	for (char *item = strsep(&rest, separators); item; item = strsep(&rest, separators)) {
 		char shown[64];
 		strncpy(shown, item, sizeof(shown) - 1);
 		shown[sizeof(shown) - 1] = '\0';
@@ -185,7 +186,7 @@ void http_proxy_client(const struct http_proxies *proxies, const struct sockaddr
 {
 	struct in6_addr peer;
 	if (!from_sockaddr(address, &peer)) {
-		strcpy(out, "unknown");
+		memcpy(out, "unknown", sizeof("unknown"));
 		return;
 	}
 	size_t len = forwarded ? strlen(forwarded) : 0;

@@ -11,7 +11,7 @@ struct sockaddr;
 
 enum { HTTP_PEER_SIZE = 46 };
 
-/* A comma-separated list of addresses and CIDR blocks; NULL and a sentence naming the bad item. An empty list trusts nobody. */
+/* Addresses and CIDR blocks, with commas or blanks between them; NULL and a sentence naming the bad item. An empty list trusts nobody. */
 struct http_proxies *http_proxy_new(const char *list, struct err *err);
 void http_proxy_free(struct http_proxies **proxies);
 

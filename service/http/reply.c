@@ -6,6 +6,8 @@
 
 #include "common/buf.h"
 #include "http/inside.h"
+#include "http/intake.h"
+#include "http/loop.h"
 #include "metrics/metrics.h"
 
 void http_reply_header(struct http_request *req, const char *name, const char *value)

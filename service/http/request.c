@@ -9,7 +9,9 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "http/inside.h"
+#include "http/upload.h"
 #include "http/uri.h"
+#include "http/watch.h"
 
 const struct http_route *http_request_route(const struct http_request *req)
 {
@@ -34,8 +36,7 @@ bool http_request_is_head(const struct http_request *req)
 const char *http_request_id(struct http_request *req)
 {
 	if (!req->id[0]) {
-		/* the loop's random start and a counter, spread by a bijection */
-		uint64_t x = req->loop->ids++;
+		uint64_t x = req->number; /* spread by a bijection */
 		x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
 		x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
 		x ^= x >> 31;
@@ -98,7 +99,7 @@ const char *http_request_peer(struct http_request *req)
 {
 	if (!req->peer[0]) {
 		const struct http_proxies *proxies = req->loop->server->proxies;
-		char forwarded[1024];
+		char forwarded[HTTP_HEAD_MAX]; /* a client must not hide behind a long list */
 		const char *list = NULL;
 		if (http_proxy_trusted(proxies, address(req))) {
 			list = http_request_joined(req, "X-Forwarded-For", forwarded, sizeof(forwarded));

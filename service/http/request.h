@@ -1,4 +1,7 @@
-/* What a handler sees of a request. Everything returned stays valid until the reply is given. On the thread that runs the handler. */
+/* What a handler sees of a request. Everything returned stays valid until the reply is given. To be asked on the thread that runs the
+ * handler, before it returns; who keeps the request for a later reply may ask only for its id, its user and whether it is a HEAD: a
+ * stopping server does not wait for him.
+ */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 
@@ -21,8 +24,8 @@ const char *http_request_id(struct http_request *req);
 /* The client's address as text; behind a trusted proxy, the last untrusted address of X-Forwarded-For. */
 const char *http_request_peer(struct http_request *req);
 
-/* "https" (a trusted proxy says so by X-Forwarded-Proto) or "http", and the host the client used ("host:port", validated; NULL when absent or odd).
- * For building URLs when no public URL is set. */
+/* "https" (a trusted proxy says so by X-Forwarded-Proto) or "http", and the host the client used ("host:port", validated; NULL when absent
+ * or odd). For building URLs when no public URL is set. */
 const char *http_request_scheme(struct http_request *req);
 const char *http_request_host(struct http_request *req);
 
@@ -31,12 +34,13 @@ const char *http_request_header(const struct http_request *req, const char *name
 /* The value of path segment {name}, decoded, e.g. "fileName". NULL if the route has none of that name. */
 const char *http_request_segment(const struct http_request *req, const char *name);
 
-/* A query parameter, decoded, copied into out[size]. Absent: *out = "" and, if required, ERR_MISSING. There but empty and required: ERR_EMPTY. Twice, too
- * long, not UTF-8, control characters: ERR_INVALID. The sentence names the parameter. */
+/* A query parameter, decoded, copied into out[size]. Absent: *out = "" and, if required, ERR_MISSING. There but empty and required:
+ * ERR_EMPTY. Twice, too long, not UTF-8, control characters: ERR_INVALID. The sentence names the parameter. */
 bool http_query_text(const struct http_request *req, const char *name, bool required, char *out, size_t size, struct err *err);
 
 /* A whole number from the query within [min, max]; *out keeps its value when an optional one is absent. */
-bool http_query_int(const struct http_request *req, const char *name, bool required, int64_t min, int64_t max, int64_t *out, struct err *err);
+bool http_query_int(const struct http_request *req, const char *name, bool required, int64_t min, int64_t max, int64_t *out,
+		    struct err *err);
 
 /* Refuses query parameters whose name is not in the NULL-terminated list. */
 bool http_query_only(const struct http_request *req, const char *const *known, struct err *err);
@@ -44,7 +48,8 @@ bool http_query_only(const struct http_request *req, const char *const *known, s
 /* The body of an HTTP_BODY_MEMORY route. */
 const char *http_request_body(const struct http_request *req, size_t *len);
 
-/* A slot for the dialect: the authenticated operator, say. Freed with free_fn (may be NULL) when the request ends. */
+/* A slot for the dialect: the authenticated operator, say. Freed with free_fn (may be NULL) when the request ends or another user is set.
+ */
 void http_request_set_user(struct http_request *req, void *user, void (*free_fn)(void *));
 void *http_request_user(const struct http_request *req);
 

@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "http/inside.h"
+#include "http/loop.h"
 
 enum {
 	BACKLOG = 4096,

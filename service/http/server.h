@@ -1,12 +1,14 @@
 /* The HTTP server: the only code that knows libmicrohttpd.
  *
- * Each loop is a thread of ours with a libmicrohttpd daemon of its own in external epoll mode on one shared listening socket (its internal epoll
- * thread hangs when 128 sockets are ready at once). Nothing but the loop's thread ever touches libmicrohttpd: a request whose handler has not
- * replied when it returns is suspended; http_reply*() from any thread posts to the loop's queue (eventfd) and the loop resumes it.
+ * Each loop is a thread of ours with a libmicrohttpd daemon of its own in external epoll mode on one shared listening socket (its internal
+ * epoll thread hangs when 128 sockets are ready at once). Nothing but the loop's thread changes a connection: a request whose handler has
+ * not replied when it returns is suspended, its head may then be read by whoever works on it, http_reply*() from any thread posts to the
+ * loop's queue (eventfd) and the loop resumes it.
  *
- * Limits, all configured: connections (over: closed at accept), header block 16 KiB, URI 4 KiB (414), body per route (413, at once when the head tells;
- * what still comes of a refused body is dropped, a short one so that the connection lives on, a long one for 2 s or 1 MiB), idle timeout, and a floor of bytes over time for request heads and bodies (a dripping client is
- * closed). A NUL, a malformed %-escape or invalid UTF-8 in the URI is refused with 400 before any route sees it.
+ * Limits, all configured: connections (over: closed at accept), header block 16 KiB, URI 4 KiB (414), body per route (413, at once when the
+ * head tells; what still comes of a refused body is dropped, a short one so that the connection lives on, a long one for 2 s or 1 MiB),
+ * idle timeout, and a floor of bytes over time for request heads and bodies (a dripping client is closed). A NUL, a malformed %-escape or
+ * invalid UTF-8 in the URI is refused with 400 before any route sees it.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -28,8 +30,8 @@ enum http_where {
 enum http_body {
 	HTTP_BODY_NONE,   /* a body is drained (up to 64 KiB) and ignored */
 	HTTP_BODY_MEMORY, /* whole in memory before the handler runs, at most body_max; http_request_body() */
-	HTTP_BODY_FILE,   /* multipart/form-data with one file field, streamed through `upload` on workers, at most body_max of file bytes; a request
-	                   * without any body is a form without a file */
+	HTTP_BODY_FILE, /* multipart/form-data with one file field, streamed through `upload` on workers, at most body_max of file bytes; a
+			 * request without any body is a form without a file */
 };
 
 /* Replies exactly once, before or after it returns, with one of the http_reply functions. `worker` is NULL on inline routes. */
@@ -54,9 +56,9 @@ struct http_route {
 	const char *path;   /* "/api/v2/micro/{fileName}": {..} matches one non-empty segment, percent-decoded; the rest is literal */
 	enum http_where where;
 	enum http_body body;
-	uint64_t body_max; /* bytes; MEMORY and FILE. 0 with FILE = the server's upload_max */
+	uint64_t body_max;     /* bytes; MEMORY and FILE. 0 with FILE = the server's upload_max */
 	const char *body_type; /* MEMORY: demanded Content-Type ("application/json"), else 415; NULL = any */
-	http_handler *handle; /* NULL with FILE */
+	http_handler *handle;  /* NULL with FILE */
 	const struct http_upload *upload;
 	unsigned flags; /* the dialect's own (required role ...): http_request_route() */
 };
@@ -66,18 +68,19 @@ struct http_dialect {
 	const char *prefix; /* "/api/v2/" */
 	const struct http_route *routes;
 	size_t route_count;
-	/* Called for routes with a body before it is read, and for all others before the handler; inline, memory only. false = has replied (401 ...). May be NULL. */
+	/* Called for routes with a body before it is read, and for all others before the handler; inline, memory only. false = has replied
+	 * (401 ...). May be NULL. */
 	bool (*admit)(struct http_request *req, void *ctx);
-	/* Replies an error in the dialect's shape. Used by the server itself for 400, 404, 405, 408, 413, 414, 415, 431, 503, and with the kind of err
-	 * for what an upload refuses; inline, memory only. The route may be NULL. */
+	/* Replies an error in the dialect's shape. Used by the server itself for 400, 404, 405, 408, 413, 414, 415, 431, 503, and with the
+	 * kind of err for what an upload refuses; inline, memory only. The route may be NULL. */
 	void (*refuse)(struct http_request *req, int status, const struct err *err, void *ctx);
 	void *ctx;
 };
 
 struct http_config {
-	const char *address; /* numeric, "127.0.0.1", "0.0.0.0", "::" */
-	uint16_t port;       /* 0 = any free one */
-	unsigned loops;      /* threads, >= 1 */
+	const char *address;      /* numeric, "127.0.0.1", "0.0.0.0", "::" */
+	uint16_t port;            /* 0 = any free one */
+	unsigned loops;           /* threads, >= 1 */
 	unsigned max_connections; /* all loops together */
 	int64_t idle_timeout_ms;
 	uint64_t upload_max;         /* bytes of a file */
@@ -85,14 +88,14 @@ struct http_config {
 	struct pool *workers;
 };
 
-/* Starts listening and serving; the dialect array and what it points to must outlive the server. NULL and err on failure (the sentence names
- * address and port). */
+/* Starts listening and serving; the dialect array and what it points to must outlive the server. NULL and err on failure (the sentence
+ * names address and port). */
 struct http_server *http_server_start(const struct http_config *config, const struct http_dialect *dialects, size_t count, struct err *err);
 uint16_t http_server_port(const struct http_server *server);
 
-/* Stops accepting, lets running requests finish for at most grace_ms, then closes what is left. Jobs on the workers are waited for in any case (they
- * read the request), and uploads are cleaned up by them: so stop the pool afterwards. A reply that somebody else still owes then comes too late,
- * which is harmless. */
+/* Stops accepting, lets running requests finish for at most grace_ms, then closes what is left. Jobs on the workers are waited for in any
+ * case (they read the request), and uploads are cleaned up by them: so stop the pool afterwards. A reply that somebody else still owes then
+ * comes too late, which is harmless. */
 void http_server_stop(struct http_server **server, int64_t grace_ms);
 
 #endif

@@ -6,8 +6,11 @@
 #include "common/text.h"
 #include "http/form.h"
 #include "http/inside.h"
+#include "http/intake.h"
+#include "http/loop.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/upload.h"
 
 enum { BUFFER_SIZE = 256 * 1024 };
 

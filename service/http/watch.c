@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 
 #include "http/inside.h"
+#include "http/line.h"
 #include "http/reply.h"
+#include "http/watch.h"
 #include "metrics/metrics.h"
 
 enum {

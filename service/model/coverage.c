@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Removes [from, to) of the array. */
@@ -75,28 +74,43 @@ void coverage_print(const struct coverage *c, char out[COVERAGE_TEXT_SIZE])
 	size_t len = 0;
 	out[0] = '\0';
 	for (unsigned i = 0; i < c->count; i++) {
-		int n = snprintf(out + len, COVERAGE_TEXT_SIZE - len, "%s%" PRIu64 "-%" PRIu64, i ? "," : "", c->at[i].first, c->at[i].last);
+		int n = snprintf(out + len, COVERAGE_TEXT_SIZE - len, "%s%" PRIu64 "-%" PRIu64, i ? "," : "", c->at[i].first,
+				 c->at[i].last);
 		len += (size_t)n;
 	}
+}
+
+/* Digits at *text, which is moved behind them. False without one, or on overflow. */
+static bool take_number(const char **text, uint64_t *out)
+{
+	const char *at = *text;
+	*out = 0;
+	for (; *at >= '0' && *at <= '9'; at++) {
+		if (__builtin_mul_overflow(*out, (uint64_t)10, out) || __builtin_add_overflow(*out, (uint64_t)(*at - '0'), out)) {
+			return false;
+		}
+	}
+	bool any = at != *text;
+	*text = at;
+	return any;
 }
 
 bool coverage_parse(struct coverage *c, const char *text)
 {
 	*c = (struct coverage){0};
 	while (*text) {
-		char *end;
-		uint64_t first = strtoull(text, &end, 10);
-		if (end == text || *end != '-' || c->count == COVERAGE_MAX) {
+		struct interval next;
+		if (c->count == COVERAGE_MAX || !take_number(&text, &next.first) || *text++ != '-' || !take_number(&text, &next.last)) {
 			return false;
 		}
-		text = end + 1;
-		uint64_t last = strtoull(text, &end, 10);
-		bool sorted = c->count == 0 || first > c->at[c->count - 1].last + 1;
-		if (end == text || last < first || !sorted || (*end != '\0' && *end != ',')) {
+		bool sorted = c->count == 0 || next.first > c->at[c->count - 1].last + 1;
+		if (!sorted || next.last < next.first || next.last == UINT64_MAX) { /* the last: no offset + length ends there */
 			return false;
 		}
-		c->at[c->count++] = (struct interval){first, last};
-		text = *end ? end + 1 : end;
+		c->at[c->count++] = next;
+		if (*text && (*text++ != ',' || !*text)) {
+			return false;
+		}
 	}
 	return true;
 }

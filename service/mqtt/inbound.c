@@ -13,7 +13,7 @@
 #include "engine/message.h"
 #include "engine/poll.h"
 #include "metrics/metrics.h"
-#include "mqtt/link.h"
+#include "mqtt/outbound.h"
 
 enum { PAYLOAD_MAX = 2048 };
 
@@ -23,12 +23,10 @@ struct asker {
 	char device[NAME_SIZE];
 };
 
-/* At most once: a device repeats what is not answered. */
 static void send(struct inbound *in, const char *topic, const struct buf *payload)
 {
-	struct link *link = in->replies;
-	if (link && buf_ok(payload)) {
-		link_publish(link, topic, payload->data, payload->len, false, 0, NULL, NULL);
+	if (buf_ok(payload)) {
+		outbound_reply(in->outbound, topic, payload->data, payload->len);
 	}
 }
 

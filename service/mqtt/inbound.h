@@ -8,14 +8,14 @@
 
 struct config;
 struct engine;
-struct link;
 struct message_dialect;
+struct outbound;
 
 struct inbound {
 	struct engine *engine;
 	const struct message_dialect *dialect;
 	const char *public_url;
-	struct link *_Atomic replies; /* NULL until there is one */
+	struct outbound *outbound; /* takes the replies */
 };
 
 /* A struct link_handlers.message; ctx is the inbound. */

@@ -31,6 +31,7 @@
 #define SUBACK_PATIENCE_MS 10000  /* then subscribe again */
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 10000
+#define JITTER_MS 200
 #define SESSION_S 86400u
 #define NO_SESSION_S 1u       /* not 0: see above */
 #define RECEIVE_MAXIMUM 10000 /* Mosquitto takes ours instead of its own max_inflight_messages */
@@ -83,11 +84,11 @@ static const char *code_name(int code)
 	return name != NULL ? name : "unknown";
 }
 
-/* With the lock held: plans the keeper's next step after the present back-off, plus up to a fifth, and doubles it. */
+/* With the lock held: plans the keeper's next step after the present back-off and a little chance, and doubles it. */
 static void back_off(struct link *link)
 {
 	int64_t now = clock_mono_ms();
-	link->due_ms = now + link->delay_ms + now % (link->delay_ms / 5);
+	link->due_ms = now + link->delay_ms + now % JITTER_MS;
 	link->delay_ms = link->delay_ms * 2 < BACKOFF_MAX_MS ? link->delay_ms * 2 : BACKOFF_MAX_MS;
 	pthread_cond_broadcast(&link->wake);
 }

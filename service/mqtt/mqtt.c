@@ -82,7 +82,6 @@ static bool start_links(struct mqtt *m, const struct config *config, struct err 
 	if (!m->main) {
 		return false;
 	}
-	m->inbound.replies = m->main;
 	outbound_attach(m->outbound, m->main);
 	m->echo = link_new(&echo, &echo_handlers, err);
 	return m->echo != NULL;
@@ -99,6 +98,7 @@ struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dia
 	m->inbound.dialect = dialect;
 	m->inbound.public_url = config->public_url;
 	m->outbound = outbound_start(engine, dialect, config, err);
+	m->inbound.outbound = m->outbound;
 	if (!m->outbound || !start_links(m, config, err)) {
 		mqtt_stop(&m);
 	}

@@ -3,19 +3,22 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "common/topic.h"
 #include "config/config.h"
 #include "engine/dispatch.h"
 #include "engine/message.h"
+#include "metrics/metrics.h"
 #include "mqtt/link.h"
 
-enum { RING = 1 << 16, CLAIM = 256, PAYLOAD_MAX = 2048, CLAIM_EVERY_MS = 5000, RETRY_MS = 250, DB_RETRY_MS = 1000 };
+enum { RING = 1 << 16, REPLIES_MAX = 1 << 16, CLAIM = 256, PAYLOAD_MAX = 2048, CLAIM_EVERY_MS = 5000, RETRY_MS = 250, DB_RETRY_MS = 1000 };
 
 struct outbound {
 	struct engine *engine;
@@ -25,10 +28,20 @@ struct outbound {
 	pthread_t thread;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t wake;
-	struct dispatch_item *ring; /* to be published, in order */
+	struct dispatch_item *ring; /* pushes to be published, in order */
 	size_t head, count;
+	struct reply *replies, **replies_end; /* go first */
+	size_t reply_count;
 	int64_t claim_at; /* monotonic ms */
 	bool up, halted, stop, writable;
+};
+
+/* A reply on its way. */
+struct reply {
+	struct reply *next;
+	char topic[TOPIC_SIZE];
+	size_t len;
+	char payload[];
 };
 
 /* What a completion must know; the task's id alone is too little, the outbound is needed too. */
@@ -130,10 +143,80 @@ static void claim(struct outbound *o)
 	o->claim_at = clock_mono_ms() + next_ms;
 }
 
+void outbound_reply(struct outbound *o, const char *topic, const void *payload, size_t len)
+{
+	struct reply *r = malloc(sizeof *r + len);
+	if (!r) {
+		return;
+	}
+	r->next = NULL;
+	r->len = len;
+	text_copy(r->topic, sizeof r->topic, topic);
+	memcpy(r->payload, payload, len);
+	pthread_mutex_lock(&o->lock);
+	bool room = o->up && o->reply_count < REPLIES_MAX;
+	if (room) {
+		*o->replies_end = r;
+		o->replies_end = &r->next;
+		o->reply_count++;
+		pthread_cond_signal(&o->wake);
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (!room) {
+		metrics_add(METRIC_REPLIES_DROPPED, 1);
+		free(r);
+	}
+}
+
+/* With the lock. */
+static struct reply *take_reply(struct outbound *o)
+{
+	struct reply *r = o->replies;
+	if (r) {
+		o->replies = r->next;
+		o->replies_end = o->replies ? o->replies_end : &o->replies;
+		o->reply_count--;
+	}
+	return r;
+}
+
+static void drop_replies(struct outbound *o)
+{
+	for (struct reply *r; (r = take_reply(o));) {
+		free(r);
+	}
+}
+
 static void wait_until(struct outbound *o, int64_t at)
 {
 	struct timespec until = {.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};
 	pthread_cond_timedwait(&o->wake, &o->lock, &until);
+}
+
+static bool publish_item(struct outbound *o, const void *item) { return publish(o, item); }
+
+static bool publish_reply(struct outbound *o, const void *reply)
+{
+	const struct reply *r = reply;
+	return link_publish(o->link, r->topic, r->payload, r->len, false, 0, NULL, NULL);
+}
+
+/* Publishes one thing, waiting for room in the window. false: the link went down first. With the lock on entry and exit. */
+static bool insist(struct outbound *o, bool (*publish_one)(struct outbound *, const void *), const void *what)
+{
+	while (o->up && !o->stop) {
+		o->writable = false;
+		pthread_mutex_unlock(&o->lock);
+		bool done = publish_one(o, what);
+		pthread_mutex_lock(&o->lock);
+		if (done) {
+			return true;
+		}
+		if (!o->writable && o->up && !o->stop) {
+			wait_until(o, clock_mono_ms() + RETRY_MS);
+		}
+	}
+	return false;
 }
 
 /* One thing to do. With the lock. */
@@ -141,6 +224,12 @@ static void step(struct outbound *o)
 {
 	if (o->halted || !o->up) {
 		pthread_cond_wait(&o->wake, &o->lock);
+		return;
+	}
+	struct reply *reply = take_reply(o);
+	if (reply) {
+		insist(o, publish_reply, reply);
+		free(reply);
 		return;
 	}
 	if (o->count == 0) {
@@ -152,15 +241,12 @@ static void step(struct outbound *o)
 		return;
 	}
 	struct dispatch_item item = o->ring[o->head];
-	o->writable = false;
-	pthread_mutex_unlock(&o->lock);
-	bool done = publish(o, &item);
-	pthread_mutex_lock(&o->lock);
-	if (done) {
-		o->head = (o->head + 1) % RING;
-		o->count--;
-	} else if (!o->writable && o->up && !o->halted) {
-		wait_until(o, clock_mono_ms() + RETRY_MS);
+	o->head = (o->head + 1) % RING;
+	o->count--;
+	if (!insist(o, publish_item, &item)) {
+		pthread_mutex_unlock(&o->lock);
+		dispatch_failed(o->engine, item.task_id);
+		pthread_mutex_lock(&o->lock);
 	}
 }
 
@@ -192,6 +278,9 @@ void outbound_state(struct outbound *o, bool up)
 		dispatch_failed(o->engine, o->ring[o->head].task_id);
 		o->head = (o->head + 1) % RING;
 		o->count--;
+	}
+	if (!up) {
+		drop_replies(o);
 	}
 	o->claim_at = clock_mono_ms();
 	pthread_cond_signal(&o->wake);
@@ -227,6 +316,7 @@ struct outbound *outbound_start(struct engine *engine, const struct message_dial
 		return NULL;
 	}
 	*o = (struct outbound){.engine = engine, .dialect = dialect, .public_url = config->public_url, .ring = ring, .halted = true};
+	o->replies_end = &o->replies;
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -250,6 +340,7 @@ void outbound_stop(struct outbound **op)
 		return;
 	}
 	dispatch_attach(o->engine, NULL, NULL);
+	drop_replies(o);
 	pthread_mutex_destroy(&o->lock);
 	pthread_cond_destroy(&o->wake);
 	free(o->ring);

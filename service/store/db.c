@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,9 +88,22 @@ bool db_is_alive(const struct db *db)
 	return db->conn && !db->lost && PQstatus(db->conn) == CONNECTION_OK;
 }
 
+/* A server that went away has closed its end, which is seen without a round trip: otherwise each worker's first job after a restart would
+ * fail. */
+static bool hung_up(PGconn *conn)
+{
+	struct pollfd socket = {.fd = PQsocket(conn), .events = POLLIN};
+	for (int i = 0; i < 3 && poll(&socket, 1, 0) > 0; i++) { /* its last words, then the end */
+		if (!PQconsumeInput(conn)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool db_revive(struct db *db, struct err *err)
 {
-	if (db_is_alive(db)) {
+	if (db_is_alive(db) && !hung_up(db->conn)) {
 		return true;
 	}
 	PQfinish(db->conn);

@@ -15,12 +15,23 @@ enum { PAGE = 5000 }; /* as in the statements */
 
 bool store_feed_listen(struct db *db, struct err *err) { return sql_exec(db, "LISTEN otad", err); }
 
+static bool drain_notes(PGconn *conn)
+{
+	bool any = false;
+	for (PGnotify *note; (note = PQnotifies(conn)); any = true) {
+		PQfreemem(note);
+	}
+	return any;
+}
+
 bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms)
 {
 	PGconn *conn = sql_conn(db);
 	if (!conn) {
 		return false;
 	}
+	/* a NOTIFY that came along with the answer to an earlier statement makes no noise on the socket any more */
+	timeout_ms = drain_notes(conn) ? 0 : timeout_ms;
 	struct pollfd fds[2] = {{.fd = PQsocket(conn), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
 	if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR) {
 		return false;
@@ -33,9 +44,7 @@ bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms)
 	if (fds[0].revents && !PQconsumeInput(conn)) {
 		return false;
 	}
-	for (PGnotify *note; (note = PQnotifies(conn));) {
-		PQfreemem(note);
-	}
+	drain_notes(conn);
 	return PQstatus(conn) == CONNECTION_OK;
 }
 
