@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -204,6 +205,16 @@ static int wait_for_signals(struct service *s, const sigset_t *signals)
 	}
 }
 
+/* A connection is a descriptor; the soft limit of most systems is 1,024. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int run(const char *path, struct config *config)
 {
 	struct service s = {.path = path, .config = config};
@@ -215,6 +226,7 @@ static int run(const char *path, struct config *config)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	int status = 1;
 	if (start(&s, &err)) {
 		log_info("listening", LOG_S("address", s.config->http_address), LOG_I("port", http_server_port(s.http)), LOG_S("version", OTAD_VERSION));

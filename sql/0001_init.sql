@@ -72,14 +72,16 @@ CREATE TABLE firmware (
 CREATE UNIQUE INDEX firmware_name ON firmware (product_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX firmware_sha256 ON firmware (sha256);
 
+-- Rollouts and tasks have no foreign keys: the group commit locks the devices and firmware of its orders itself (FOR KEY SHARE, as a foreign key would), once per batch
+-- instead of once per row, and refuses the order whose device is gone instead of failing the batch. Deleting a device deletes its rows here.
 CREATE TABLE rollouts (
     id           bigint GENERATED ALWAYS AS IDENTITY (MAXVALUE 281474976710655) PRIMARY KEY,
     kind         text NOT NULL CHECK (kind IN ('single', 'standing')),
     -- push: told to the device; passive: waits for its poll; standing: whoever comes and is eligible
     way          text NOT NULL CHECK (way IN ('push', 'passive', 'standing')),
-    product_id   bigint NOT NULL REFERENCES products,
-    device_id    bigint REFERENCES devices ON DELETE CASCADE,
-    firmware_id  bigint NOT NULL REFERENCES firmware,
+    product_id   bigint NOT NULL, -- the firmware's
+    device_id    bigint,
+    firmware_id  bigint NOT NULL,
     component    text NOT NULL,
     version_name text, -- what the operator calls it in the answer to a poll
     description  text NOT NULL DEFAULT '',
@@ -97,9 +99,9 @@ CREATE INDEX rollouts_firmware ON rollouts (firmware_id) WHERE ended_at IS NULL;
 
 CREATE TABLE tasks (
     id             bigint GENERATED ALWAYS AS IDENTITY (MAXVALUE 281474976710655) PRIMARY KEY,
-    rollout_id     bigint NOT NULL REFERENCES rollouts ON DELETE CASCADE,
-    device_id      bigint NOT NULL REFERENCES devices ON DELETE CASCADE,
-    firmware_id    bigint NOT NULL REFERENCES firmware,
+    rollout_id     bigint NOT NULL,
+    device_id      bigint NOT NULL,
+    firmware_id    bigint NOT NULL, -- its rollout's
     way            text NOT NULL, -- its rollout's
     component      text NOT NULL,
     -- the list is service/model/task.c's; a test compares the two
@@ -121,12 +123,13 @@ CREATE TABLE tasks (
 -- liveness is ended_at, not state, so that a change between live states touches no index
 CREATE UNIQUE INDEX tasks_live ON tasks (device_id, component) WHERE ended_at IS NULL;
 CREATE INDEX tasks_device ON tasks (device_id, id);
-CREATE INDEX tasks_rollout ON tasks (rollout_id);
-CREATE INDEX tasks_firmware ON tasks (firmware_id) WHERE ended_at IS NULL;
+-- pushes are found by their device
+CREATE INDEX tasks_rollout ON tasks (rollout_id) WHERE way <> 'push';
 
--- Pushes to be published: one row per task that is told over MQTT and has not been acted on.
+-- Pushes to be published: one row per task that is told over MQTT and has not been acted on. due_at is always the next time: whoever takes a
+-- row moves it on first, so that a sender that dies loses nothing.
 CREATE TABLE outbox (
-    task_id     bigint PRIMARY KEY REFERENCES tasks ON DELETE CASCADE,
+    task_id     bigint PRIMARY KEY,
     due_at      timestamptz NOT NULL DEFAULT now(),
     attempt     integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);

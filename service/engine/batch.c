@@ -12,6 +12,7 @@
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
+#include "store/db.h"
 #include "store/outbox.h"
 
 void *batch_grow(struct batch *b, void **array, size_t *count, size_t *cap, size_t size)
@@ -139,9 +140,6 @@ static void run_sent(struct batch *b, struct op *op)
 		return;
 	}
 	batch_move(b, h, EVENT_SENT, "", op->mqtt ? "broker" : "poll");
-	if (op->mqtt && task_state_is_sendable(h->task.state)) {
-		ids_add(b, &b->outbox_sent, op->task_id);
-	}
 }
 
 static void run_hasten(struct batch *b, struct op *op)
@@ -149,6 +147,15 @@ static void run_hasten(struct batch *b, struct op *op)
 	struct held *h = batch_task(b, op->task_id);
 	if (h && h->task.way == WAY_PUSH && task_state_is_sendable(h->task.state)) {
 		ids_add(b, &b->outbox_put, op->task_id);
+	}
+}
+
+/* An outbox row whose task is not live: it ended where its row could not be seen. */
+static void run_stray(struct batch *b, struct op *op)
+{
+	const struct held *h = batch_task(b, op->task_id);
+	if (!h || !task_state_is_sendable(h->task.state)) {
+		ids_add(b, &b->outbox_drop, op->task_id);
 	}
 }
 
@@ -183,6 +190,9 @@ static void run_op(struct batch *b, struct op *op)
 	case OP_UNSENT:
 		ids_add(b, &b->outbox_retry, op->task_id);
 		break;
+	case OP_STRAY:
+		run_stray(b, op);
+		break;
 	case OP_HASTEN:
 		run_hasten(b, op);
 		break;
@@ -194,11 +204,12 @@ static void run_op(struct batch *b, struct op *op)
 
 /* --- reading --- */
 
-static bool hold_tasks(struct batch *b, struct db *db, const struct ids *devices, struct err *err)
+static bool hold_tasks(struct batch *b, struct db *db, const struct ids *devices, const struct ids *named, struct err *err)
 {
 	struct task *tasks = NULL;
 	size_t count = 0;
-	if (devices->count && !store_tasks_lock(db, devices->at, devices->count, &tasks, &count, err)) {
+	struct task_wish wish = {devices->at, devices->count, named->at, named->count};
+	if (devices->count + named->count && !store_tasks_lock(db, &wish, &tasks, &count, err)) {
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -225,28 +236,73 @@ static bool take_fresh_ids(struct batch *b, struct db *db, size_t orders, struct
 	return ok;
 }
 
+/* Which rows an operation needs: the one task it names, or whatever its device has. */
+static void wish(struct batch *b, const struct op *op, struct ids *devices, struct ids *named)
+{
+	switch (op->kind) {
+	case OP_ORDER:
+	case OP_REPORT:
+		if (op->kind == OP_REPORT && op->in.report.task_id) {
+			ids_add(b, named, op->in.report.task_id);
+		} else {
+			ids_add(b, devices, op->device_id);
+		}
+		break;
+	case OP_CANCEL:
+		if (op->task_id) {
+			ids_add(b, named, op->task_id);
+		} else {
+			ids_add(b, devices, op->device_id);
+		}
+		break;
+	case OP_SENT:
+	case OP_HASTEN:
+	case OP_SILENCE:
+	case OP_STRAY:
+		ids_add(b, named, op->task_id);
+		break;
+	case OP_UNSENT:
+		break;
+	}
+}
+
+/* What orders need: their devices and firmware held against deletion, the assignments, fresh ids. */
+static bool prepare_orders(struct batch *b, struct db *db, const struct ids *ordered, const struct ids *firmware, struct err *err)
+{
+	struct order_wish wish = {ordered->at, ordered->count, firmware->at, firmware->count};
+	b->devices.at = calloc(ordered->count, sizeof *b->devices.at);
+	b->firmware.at = calloc(firmware->count + 1, sizeof *b->firmware.at);
+	bool ok = (b->devices.at && b->firmware.at) || err_set(err, ERR_INTERNAL, "out of memory");
+	ok = ok && store_orders_lock(db, &wish, b->devices.at, &b->devices.count, b->firmware.at, &b->firmware.count, err) &&
+	     store_assignments_lock(db, ordered->at, ordered->count, &b->assignments, &b->assignment_count, err) &&
+	     take_fresh_ids(b, db, ordered->count, err);
+	b->assignment_cap = b->assignment_count;
+	return ok;
+}
+
 static bool prepare(struct batch *b, struct db *db, struct commit_op **ops, size_t n, struct err *err)
 {
 	struct ids devices = {0};
+	struct ids named = {0};
 	struct ids ordered = {0};
+	struct ids firmware = {0};
 	for (size_t i = 0; i < n; i++) {
 		const struct op *op = (const struct op *)(const void *)ops[i];
-		if (op->kind != OP_UNSENT) {
-			ids_add(b, &devices, op->device_id);
-		}
+		wish(b, op, &devices, &named);
 		if (op->kind == OP_ORDER || op->kind == OP_CANCEL) {
 			ids_add(b, &ordered, op->device_id);
 			b->wake = true;
 		}
+		if (op->kind == OP_ORDER && (!firmware.count || firmware.at[firmware.count - 1] != op->in.order.firmware.id)) {
+			ids_add(b, &firmware, op->in.order.firmware.id);
+		}
 	}
-	bool ok = hold_tasks(b, db, &devices, err);
-	if (ok && ordered.count) {
-		ok = store_assignments_lock(db, ordered.at, ordered.count, &b->assignments, &b->assignment_count, err) &&
-		     take_fresh_ids(b, db, ordered.count, err);
-		b->assignment_cap = b->assignment_count;
-	}
+	/* devices before tasks, as whoever deletes a device does */
+	bool ok = (!ordered.count || prepare_orders(b, db, &ordered, &firmware, err)) && hold_tasks(b, db, &devices, &named, err);
 	free(devices.at);
+	free(named.at);
 	free(ordered.at);
+	free(firmware.at);
 	return ok;
 }
 
@@ -304,11 +360,9 @@ static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
 static bool write_outbox(struct batch *b, struct db *db, struct err *err)
 {
 	const struct config *c = b->config;
-	int64_t lease = b->engine->broker_up ? OUTBOX_LEASE_MS : 0;
-	return (!b->outbox_put.count || store_outbox_put(db, b->outbox_put.at, b->outbox_put.count, lease, err)) &&
-	       (!b->outbox_sent.count || store_outbox_sent(db, b->outbox_sent.at, b->outbox_sent.count, c->resend_min, c->resend_max, err)) &&
+	return (!b->outbox_put.count || store_outbox_put(db, b->outbox_put.at, b->outbox_put.count, b->engine->broker_up, c->resend_min, err)) &&
 	       (!b->outbox_delay.count || store_outbox_delay(db, b->outbox_delay.at, b->outbox_delay.count, c->resend_max, err)) &&
-	       (!b->outbox_retry.count || store_outbox_delay(db, b->outbox_retry.at, b->outbox_retry.count, 0, err)) &&
+	       (!b->outbox_retry.count || store_outbox_retry(db, b->outbox_retry.at, b->outbox_retry.count, err)) &&
 	       (!b->outbox_drop.count || store_outbox_drop(db, b->outbox_drop.at, b->outbox_drop.count, err));
 }
 
@@ -352,7 +406,7 @@ bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struc
 	if (b->failed) {
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	}
-	return write_all(b, db, err);
+	return db_pipeline(db, err) && write_all(b, db, err);
 }
 
 /* --- after COMMIT --- */
@@ -398,7 +452,7 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 void batch_free(struct batch *b)
 {
 	struct ids *lists[] = {&b->described, &b->ended_done, &b->ended_cancelled, &b->ended_superseded, &b->ended_replaced, &b->outbox_put,
-		&b->outbox_sent, &b->outbox_delay, &b->outbox_retry, &b->outbox_drop, &b->fresh_rollouts, &b->fresh_tasks};
+		&b->outbox_delay, &b->outbox_retry, &b->outbox_drop, &b->fresh_rollouts, &b->fresh_tasks, &b->devices, &b->firmware};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
 		free(lists[i]->at);
 	}

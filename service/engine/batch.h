@@ -53,8 +53,9 @@ struct batch {
 	} *learnt;
 	size_t learnt_count, learnt_cap;
 	struct ids described, ended_done, ended_cancelled, ended_superseded, ended_replaced;
-	struct ids outbox_put, outbox_sent, outbox_delay, outbox_retry, outbox_drop;
+	struct ids outbox_put, outbox_delay, outbox_retry, outbox_drop;
 	struct ids fresh_rollouts, fresh_tasks; /* ids not used yet */
+	struct ids devices, firmware;           /* what orders may name: there, and locked; ascending */
 	struct ids changed[CHANGE_KINDS];
 	int64_t positions[CHANGE_KINDS]; /* of the change rows; 0 = none */
 	bool wake; /* an operator's change: others must know at once */

@@ -1,6 +1,7 @@
 /* Orders inside a group commit: what becomes of an operator's push, passive assignment or cancellation. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -147,8 +148,33 @@ static void order_passive(struct batch *b, struct op *op, const struct held *liv
 	}
 }
 
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a;
+	int64_t y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static bool has(const struct ids *ids, int64_t id) { return ids->count && bsearch(&id, ids->at, ids->count, sizeof id, by_value); }
+
+/* Device and firmware were there when the order came in; are they still, now that they are locked? */
+static bool still_there(struct batch *b, struct op *op)
+{
+	if (!has(&b->devices, op->device_id)) {
+		return err_set(&op->refused, ERR_NOT_FOUND, "no device named %s", op->in.order.order.device);
+	}
+	if (!has(&b->firmware, op->in.order.firmware.id)) {
+		return err_set(&op->refused, ERR_NOT_FOUND, "the product of device %s has no firmware named %s", op->in.order.order.device,
+			       op->in.order.order.firmware);
+	}
+	return true;
+}
+
 void batch_order(struct batch *b, struct op *op)
 {
+	if (!still_there(b, op)) {
+		return;
+	}
 	const struct order *order = &op->in.order.order;
 	const struct firmware *fw = &op->in.order.firmware;
 	struct held *live = batch_live(b, op->device_id, fw->component);

@@ -40,6 +40,7 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 {
 	struct outbox_row rows[CLAIM_MAX];
 	const struct config *c = e->config;
+	struct outbox_pace pace = {c->resend_min, c->resend_max};
 	*count = 0;
 	if (!e->dispatch_db) {
 		e->dispatch_db = db_open(e->db_config, err);
@@ -51,7 +52,7 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 		return false;
 	}
 	e->broker_back = false;
-	if (!store_outbox_claim(e->dispatch_db, max < CLAIM_MAX ? max : CLAIM_MAX, OUTBOX_LEASE_MS, rows, count, next_ms, err)) {
+	if (!store_outbox_claim(e->dispatch_db, max < CLAIM_MAX ? max : CLAIM_MAX, &pace, rows, count, next_ms, err)) {
 		return false;
 	}
 	for (size_t i = 0; i < *count; i++) {
@@ -71,6 +72,17 @@ static uint32_t expiry_of(const struct config *c, int64_t attempt)
 	return (uint32_t)((ms + 999) / 1000);
 }
 
+static void submit(struct engine *e, enum op_kind kind, int64_t device_id, int64_t task_id)
+{
+	struct op *op = op_new(e, kind);
+	if (op) {
+		op->device_id = device_id;
+		op->task_id = task_id;
+		op->mqtt = true;
+		op_submit(op, NULL); /* a full queue: the push is repeated in its time */
+	}
+}
+
 bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct dispatch_message *out)
 {
 	bool ok = false;
@@ -85,39 +97,22 @@ bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct
 		fleet_sent(t, clock_wall_ms());
 	}
 	fleet_done(e->fleet);
-	return ok;
-}
-
-static int64_t device_of(struct engine *e, int64_t task_id)
-{
-	fleet_read(e->fleet);
-	const struct fleet_task *t = fleet_task(e->fleet, task_id);
-	int64_t id = t ? t->device_id : 0;
-	fleet_done(e->fleet);
-	return id;
-}
-
-static void submit(struct engine *e, enum op_kind kind, int64_t device_id, int64_t task_id)
-{
-	struct op *op = device_id ? op_new(e, kind) : NULL;
-	if (op) {
-		op->device_id = device_id;
-		op->task_id = task_id;
-		op->mqtt = true;
-		op_submit(op, NULL); /* a full queue: the lease ends and the push is sent again */
+	if (!t) {
+		submit(e, OP_STRAY, 0, item->task_id);
 	}
+	return ok;
 }
 
 void dispatch_sent(struct engine *e, int64_t task_id)
 {
 	metrics_add(METRIC_PUSHES, 1);
-	submit(e, OP_SENT, device_of(e, task_id), task_id);
+	submit(e, OP_SENT, 0, task_id);
 }
 
 void dispatch_failed(struct engine *e, int64_t task_id)
 {
 	metrics_add(METRIC_PUSH_FAILURES, 1);
-	submit(e, OP_UNSENT, device_of(e, task_id), task_id);
+	submit(e, OP_UNSENT, 0, task_id);
 }
 
 bool dispatch_is_ours(struct engine *e, const char *device, const char *alias)

@@ -23,6 +23,7 @@ static void finish(struct commit_op *base, const struct err *err)
 		break;
 	case OP_SENT:
 	case OP_UNSENT:
+	case OP_STRAY:
 	case OP_HASTEN:
 	case OP_SILENCE:
 		if (op->done.plain) {

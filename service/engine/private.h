@@ -22,8 +22,6 @@ struct notes;
 struct pool;
 struct ticker;
 
-enum { OUTBOX_LEASE_MS = 15000 };
-
 struct engine {
 	_Atomic(const struct config *) config; /* replaced by engine_reload() */
 	struct pool *pool;

@@ -26,6 +26,7 @@ struct feed {
 	struct db *db;
 	pthread_t thread;
 	int wake;
+	int64_t look_at; /* monotonic ms: when to look without being told */
 	_Atomic(bool) stop;
 	_Atomic(bool) up;
 	pthread_mutex_t lock; /* of what follows */
@@ -425,7 +426,14 @@ static void *feed_main(void *arg)
 			f->up = true;
 			log_info("feed follows the database");
 		}
-		if (!store_feed_wait(f->db, f->wake, LOOK_MS) || (!f->stop && !follow(f, &err))) {
+		bool look;
+		int64_t left = f->look_at - clock_mono_ms();
+		bool alive = store_feed_wait(f->db, f->wake, left > 0 ? (int)left : 0, &look);
+		if (alive && !f->stop && (look || clock_mono_ms() >= f->look_at)) {
+			f->look_at = clock_mono_ms() + LOOK_MS;
+			alive = follow(f, &err);
+		}
+		if (!alive) {
 			lost(f, &err);
 		}
 	}

@@ -14,6 +14,7 @@
 #include "http/server.h"
 
 struct http_inflow;
+struct http_line;
 struct http_watch;
 
 enum {
@@ -40,27 +41,6 @@ enum http_life {
 /* What was posted to the loop about a request (bits). */
 enum http_post { HTTP_POST_REPLY = 1, HTTP_POST_JOB = 2 };
 
-/* One TCP connection. It outlives its end while bytes of a file may still be acknowledged, or while a refused body is drained. */
-struct http_line {
-	struct http_loop *loop;
-	struct http_line *prev, *next;             /* loop->lines, or loop->free_lines */
-	struct http_line *watch_prev, *watch_next; /* loop->watched */
-	struct http_request *req;                  /* in progress */
-	struct http_watch *watches;                /* finished transfers that are not all acknowledged, oldest first */
-	int fd;
-	bool closed;        /* libmicrohttpd is done with it; fd is a duplicate of ours */
-	bool watched;       /* in loop->watched */
-	bool linger;        /* drain before the close: a reset would take the reply with it */
-	bool sighted;       /* seen is set */
-	bool dripping;      /* bytes came, but no whole request line */
-	int64_t since;      /* when the present wait (for a line, a head, a window of the body) began */
-	uint64_t seen;      /* bytes received up to the last sweep */
-	int64_t look_at;    /* next look at what was acknowledged */
-	int64_t moved_at;   /* when that last grew */
-	int64_t look_every; /* grows while nothing moves */
-	uint64_t drained;
-};
-
 struct http_request {
 	struct http_request *next; /* in the loop's queue or its free list */
 	struct http_loop *loop;
@@ -68,7 +48,6 @@ struct http_request {
 	_Atomic int life; /* enum http_life */
 	unsigned todo;    /* what was posted, once taken from the queue */
 	struct http_request *todo_next;
-
 	struct MHD_Connection *conn; /* NULL once it is gone */
 	struct http_line *line;
 	const char *method; /* as path: libmicrohttpd's, and gone with the connection */
@@ -165,7 +144,7 @@ void http_request_wipe(struct http_request *req);   /* frees what it holds */
 bool http_reply_begin(struct http_request *req);
 void http_reply_give(struct http_request *req, struct MHD_Response *response, int status);
 void http_reply_plain(struct http_request *req, int status, const char *sentence);
-bool http_reply_add(struct MHD_Response *response, const char *name, const char *value); /* value may be NULL */
+bool http_reply_add(struct MHD_Response *response, const char *name, const char *value); /* NULL: nothing to add */
 void http_reply_stored(struct http_request *req, struct MHD_Response *response);         /* adds those of http_reply_header() */
 
 #endif

@@ -1,14 +1,49 @@
-/* Connections: who drips, who lingers, who has not acknowledged all. Only for this room. */
+/* Connections: who drips, who lingers, who has not acknowledged all. Only for this room; on the loop's thread. */
 #ifndef HTTP_LINE_H
 #define HTTP_LINE_H
 
-struct http_line;
-struct http_loop;
+#include <stdbool.h>
+#include <stdint.h>
 
+struct http_loop;
+struct http_request;
+struct http_watch;
+
+/* One TCP connection. It outlives its end while bytes of a file may still be acknowledged, or while a refused body is drained. */
+struct http_line {
+	struct http_loop *loop;
+	struct http_line *prev, *next;             /* loop->lines, or loop->free_lines */
+	struct http_line *watch_prev, *watch_next; /* loop->watched */
+	struct http_request *req;                  /* in progress */
+	struct http_watch *watches;                /* finished transfers that are not all acknowledged, oldest first */
+	int fd;
+	bool closed;        /* libmicrohttpd is done with it; fd is a duplicate of ours */
+	bool watched;       /* in loop->watched */
+	bool linger;        /* drain before the close: a reset would take the reply with it */
+	bool sighted;       /* seen is set */
+	bool dripping;      /* bytes came, but no whole request line */
+	int64_t since;      /* when the present wait (for a line, a head, a window of the body) began */
+	uint64_t seen;      /* bytes received up to the last sweep */
+	int64_t look_at;    /* next look at what was acknowledged */
+	int64_t moved_at;   /* when that last grew */
+	int64_t look_every; /* grows while nothing moves */
+	uint64_t drained;
+};
+
+/* A connection was accepted. NULL when memory is out. */
 struct http_line *http_line_open(struct http_loop *loop, int fd);
-void http_line_closing(struct http_line *line); /* libmicrohttpd closes fd next */
-void http_line_judge(struct http_loop *loop);   /* about once a second */
-void http_line_look(struct http_loop *loop);    /* at those in loop->watched that are due */
-void http_line_watch(struct http_line *line);   /* into loop->watched */
-void http_line_forget(struct http_loop *loop);  /* shutdown: ends all watches */
+
+/* libmicrohttpd closes fd next: the line ends, or lives on with a duplicate while something is outstanding. */
+void http_line_closing(struct http_line *line);
+
+/* Closes those that drip. About once a second. */
+void http_line_judge(struct http_loop *loop);
+
+/* Puts the line into loop->watched; http_line_look() then visits those that are due, every tick. */
+void http_line_watch(struct http_line *line);
+void http_line_look(struct http_loop *loop);
+
+/* Shutdown, after libmicrohttpd's end: one last look, then all watches end. */
+void http_line_forget(struct http_loop *loop);
+
 #endif

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "http/inside.h"
 #include "http/intake.h"
+#include "http/line.h"
 #include "http/loop.h"
 #include "metrics/metrics.h"
 

@@ -45,14 +45,7 @@ bool store_change(struct db *db, enum change_kind kind, const int64_t *ids, size
 	if (!buf_ok(&list.text)) {
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	}
-	scoped_result PGresult *r = sql_query(db, wake ? &waking : &quiet, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (pos) {
-		*pos = sql_get_i64(r, 0, 0);
-	}
-	return true;
+	return sql_run_i64(db, wake ? &waking : &quiet, &a, pos, err);
 }
 
 bool store_audit(struct db *db, const struct actor *actor, const char *action, const char *target, const char *detail, struct err *err)

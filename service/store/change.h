@@ -25,6 +25,7 @@ bool store_change_parse(const char *name, enum change_kind *out); /* false: a ki
 
 /* The last statement before db_commit: appends one row for all of ids (count 0: everything of that kind) and gives its position. `wake`
  * sends the NOTIFY, whose lock is database-wide: for operators' changes, not for what devices cause. pos may be NULL. */
+/* In a pipeline (db_pipeline) *pos comes with db_commit. */
 bool store_change(struct db *db, enum change_kind kind, const int64_t *ids, size_t count, bool wake, int64_t *pos, struct err *err);
 
 /* Who did what to what. action: "firmware.upload"; target: "product/1/firmware/blink"; detail: a short text or "". */

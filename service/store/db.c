@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +15,59 @@
 #include "metrics/metrics.h"
 #include "store/sql.h"
 
-enum { PREPARED_MAX = 128 };
+enum { PREPARED_MAX = 128, PIPELINE_MAX = 64 };
+
+/* A statement that was sent in a pipeline and not yet answered. */
+struct sent {
+	const char *name;
+	int64_t *out; /* the whole number it answers; NULL = nobody asks */
+};
 
 struct db {
 	PGconn *conn;
 	const struct db_config *config;
 	const struct sql *prepared[PREPARED_MAX]; /* what this connection has prepared */
 	size_t prepared_count;
+	int backend; /* the server's process id */
+	bool pipeline;
+	struct sent sent[PIPELINE_MAX];
+	size_t sent_count;
 	bool lost; /* libpq may still call the connection good after the answer that says it is gone */
 };
+
+/* The server processes of this program's connections, so that the feed knows its own NOTIFY. */
+static _Atomic int own_backends[256];
+
+/* Puts `to` where `from` stands; a full table only costs the feed a look. */
+static void swap_backend(int from, int to)
+{
+	for (size_t i = 0; i < sizeof own_backends / sizeof *own_backends; i++) {
+		int expected = from;
+		if (atomic_compare_exchange_strong(&own_backends[i], &expected, to)) {
+			return;
+		}
+	}
+}
+
+bool sql_is_own_backend(int pid)
+{
+	for (size_t i = 0; i < sizeof own_backends / sizeof *own_backends; i++) {
+		if (own_backends[i] == pid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void hang_up(struct db *db)
+{
+	if (db->backend) {
+		swap_backend(db->backend, 0);
+	}
+	db->backend = 0;
+	PQfinish(db->conn);
+	db->conn = NULL;
+}
 
 static bool session_setup(struct db *db, struct err *err)
 {
@@ -47,16 +92,18 @@ static bool connect_now(struct db *db, struct err *err)
 	const char *const values[] = {db->config->uri, db->config->name, "5", "10", "5", "3", "20000", NULL};
 	db->prepared_count = 0;
 	db->lost = false;
+	db->pipeline = false;
 	db->conn = PQconnectdbParams(keys, values, 1);
 	if (PQstatus(db->conn) != CONNECTION_OK) {
 		char text[200];
 		snprintf(text, sizeof text, "%s", PQerrorMessage(db->conn));
 		text[strcspn(text, "\n")] = '\0';
-		PQfinish(db->conn);
-		db->conn = NULL;
+		hang_up(db);
 		metrics_add(METRIC_DB_ERRORS, 1);
 		return err_set(err, ERR_UNAVAILABLE, "database: %s", text);
 	}
+	db->backend = PQbackendPID(db->conn);
+	swap_backend(0, db->backend);
 	return session_setup(db, err);
 }
 
@@ -77,7 +124,7 @@ struct db *db_open(const struct db_config *config, struct err *err)
 void db_close(struct db **db)
 {
 	if (*db) {
-		PQfinish((*db)->conn);
+		hang_up(*db);
 		free(*db);
 		*db = NULL;
 	}
@@ -106,8 +153,7 @@ bool db_revive(struct db *db, struct err *err)
 	if (db_is_alive(db) && !hung_up(db->conn)) {
 		return true;
 	}
-	PQfinish(db->conn);
-	db->conn = NULL;
+	hang_up(db);
 	return connect_now(db, err);
 }
 
@@ -167,12 +213,20 @@ bool sql_exec(struct db *db, const char *text, struct err *err)
 	return true;
 }
 
-static bool ensure_prepared(struct db *db, const struct sql *stmt, struct err *err)
+static bool is_prepared(const struct db *db, const struct sql *stmt)
 {
 	for (size_t i = 0; i < db->prepared_count; i++) {
 		if (db->prepared[i] == stmt) {
 			return true;
 		}
+	}
+	return false;
+}
+
+static bool ensure_prepared(struct db *db, const struct sql *stmt, struct err *err)
+{
+	if (is_prepared(db, stmt)) {
+		return true;
 	}
 	scoped_result PGresult *r = PQprepare(db->conn, stmt->name, stmt->text, 0, NULL);
 	if (PQresultStatus(r) != PGRES_COMMAND_OK) {
@@ -201,6 +255,83 @@ static PGresult *query(struct db *db, const struct sql *stmt, const struct sql_a
 	return r;
 }
 
+/* --- pipelines --- */
+
+static bool note_sent(struct db *db, int ok, const char *name, int64_t *out, struct err *err)
+{
+	if (!ok) {
+		return fail(db, NULL, name, err);
+	}
+	db->sent[db->sent_count++] = (struct sent){name, out};
+	return true;
+}
+
+static bool send_statement(struct db *db, const struct sql *stmt, const struct sql_args *a, int64_t *out, struct err *err)
+{
+	if (db->sent_count + 2 > PIPELINE_MAX || db->prepared_count == PREPARED_MAX) {
+		return err_set(err, ERR_INTERNAL, "too many statements");
+	}
+	if (!is_prepared(db, stmt)) {
+		if (!note_sent(db, PQsendPrepare(db->conn, stmt->name, stmt->text, 0, NULL), stmt->name, NULL, err)) {
+			return false;
+		}
+		db->prepared[db->prepared_count++] = stmt;
+	}
+	int n = a ? a->count : 0;
+	int ok = PQsendQueryPrepared(db->conn, stmt->name, n, n ? a->values : NULL, n ? a->lengths : NULL, n ? a->formats : NULL, 0);
+	return note_sent(db, ok, stmt->name, out, err);
+}
+
+/* One answer of the pipeline. err is set by the first that failed; what follows it was aborted by the server. */
+static bool take_answer(struct db *db, const struct sent *sent, struct err *err)
+{
+	scoped_result PGresult *r = PQgetResult(db->conn);
+	ExecStatusType status = PQresultStatus(r);
+	bool ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+	if (!ok && status != PGRES_PIPELINE_ABORTED) {
+		fail(db, r, sent->name, err);
+	}
+	if (ok && sent->out) {
+		*sent->out = sql_get_i64(r, 0, 0);
+	}
+	if (r) {
+		scoped_result PGresult *end = PQgetResult(db->conn); /* NULL */
+		(void)end;
+	}
+	return ok;
+}
+
+/* Ends the pipeline: all answers. After a failure nothing is known of what was prepared in it, so everything is prepared anew. */
+static bool end_pipeline(struct db *db, struct err *err)
+{
+	bool ok = PQpipelineSync(db->conn) == 1;
+	for (size_t i = 0; i < db->sent_count && PQstatus(db->conn) == CONNECTION_OK; i++) {
+		ok = take_answer(db, &db->sent[i], ok ? err : NULL) && ok;
+	}
+	scoped_result PGresult *sync = PQgetResult(db->conn);
+	ok = ok && PQresultStatus(sync) == PGRES_PIPELINE_SYNC && PQexitPipelineMode(db->conn) == 1;
+	db->pipeline = false;
+	db->sent_count = 0;
+	if (!ok) {
+		db->prepared_count = 0;
+		PQexitPipelineMode(db->conn);
+	}
+	if (!ok && err && err->kind == ERR_NONE) {
+		err_set(err, ERR_UNAVAILABLE, "database connection lost");
+	}
+	return ok;
+}
+
+bool db_pipeline(struct db *db, struct err *err)
+{
+	if (!ensure_conn(db, err)) {
+		return false;
+	}
+	db->sent_count = 0;
+	db->pipeline = PQenterPipelineMode(db->conn) == 1;
+	return db->pipeline || err_set(err, ERR_INTERNAL, "database: no pipeline");
+}
+
 PGresult *sql_query(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err)
 {
 	return query(db, stmt, args, 0, err);
@@ -213,7 +344,18 @@ PGresult *sql_query_binary(struct db *db, const struct sql *stmt, const struct s
 
 bool sql_run(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err)
 {
+	return sql_run_i64(db, stmt, args, NULL, err);
+}
+
+bool sql_run_i64(struct db *db, const struct sql *stmt, const struct sql_args *args, int64_t *out, struct err *err)
+{
+	if (db && db->pipeline) {
+		return send_statement(db, stmt, args, out, err);
+	}
 	scoped_result PGresult *r = sql_query(db, stmt, args, err);
+	if (r && out) {
+		*out = sql_get_i64(r, 0, 0);
+	}
 	return r != NULL;
 }
 
@@ -242,10 +384,26 @@ bool db_begin(struct db *db, struct err *err)
 	return sql_exec(db, "BEGIN", err);
 }
 
+/* COMMIT of an aborted transaction answers ROLLBACK, as a success: but in a pipeline it is never reached. */
+static bool commit_pipeline(struct db *db, struct err *err)
+{
+	struct err why = {0};
+	bool sent = db->sent_count < PIPELINE_MAX &&
+		    note_sent(db, PQsendQueryParams(db->conn, "COMMIT", 0, NULL, NULL, NULL, NULL, 0), "commit", NULL, &why);
+	bool ok = end_pipeline(db, &why) && sent;
+	if (!ok && err) {
+		*err = why;
+	}
+	return ok;
+}
+
 bool db_commit(struct db *db, struct err *err)
 {
 	if (!ensure_conn(db, err)) {
 		return false;
+	}
+	if (db->pipeline) {
+		return commit_pipeline(db, err);
 	}
 	scoped_result PGresult *r = PQexec(db->conn, "COMMIT");
 	if (PQresultStatus(r) != PGRES_COMMAND_OK) {
@@ -260,7 +418,11 @@ bool db_commit(struct db *db, struct err *err)
 
 void db_rollback(struct db *db)
 {
+	if (db->pipeline && db->conn) {
+		end_pipeline(db, NULL);
+	}
 	if (db_is_alive(db) && PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
-		sql_exec(db, "ROLLBACK", NULL);
+		sql_exec(db, "ROLLBACK; DEALLOCATE ALL", NULL); /* what a failed pipeline prepared is not known */
+		db->prepared_count = 0;
 	}
 }

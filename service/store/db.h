@@ -25,6 +25,10 @@ void db_close(struct db **db);
 bool db_is_alive(const struct db *db);
 bool db_revive(struct db *db, struct err *err);
 
+/* Writes in a row: from here to db_commit() or db_rollback() statements are only sent, so that the server works on one while the next is being written. Their
+ * results, and so their errors, come with db_commit(). Nothing may be read meanwhile. Only inside a transaction. */
+bool db_pipeline(struct db *db, struct err *err);
+
 /* Transactions. db_commit: ERR_UNAVAILABLE may mean that it was committed all the same: callers are idempotent. db_rollback never fails. */
 bool db_begin(struct db *db, struct err *err);
 bool db_commit(struct db *db, struct err *err);

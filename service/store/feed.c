@@ -15,23 +15,27 @@ enum { PAGE = 5000 }; /* as in the statements */
 
 bool store_feed_listen(struct db *db, struct err *err) { return sql_exec(db, "LISTEN otad", err); }
 
+/* Did somebody else send one? */
 static bool drain_notes(PGconn *conn)
 {
-	bool any = false;
-	for (PGnotify *note; (note = PQnotifies(conn)); any = true) {
+	bool foreign = false;
+	for (PGnotify *note; (note = PQnotifies(conn));) {
+		foreign = foreign || !sql_is_own_backend(note->be_pid);
 		PQfreemem(note);
 	}
-	return any;
+	return foreign;
 }
 
-bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms)
+bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms, bool *look)
 {
 	PGconn *conn = sql_conn(db);
+	*look = false;
 	if (!conn) {
 		return false;
 	}
 	/* a NOTIFY that came along with the answer to an earlier statement makes no noise on the socket any more */
-	timeout_ms = drain_notes(conn) ? 0 : timeout_ms;
+	*look = drain_notes(conn);
+	timeout_ms = *look ? 0 : timeout_ms;
 	struct pollfd fds[2] = {{.fd = PQsocket(conn), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
 	if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR) {
 		return false;
@@ -40,11 +44,12 @@ bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms)
 		uint64_t drain;
 		ssize_t n = read(wake_fd, &drain, sizeof drain);
 		(void)n;
+		*look = true;
 	}
 	if (fds[0].revents && !PQconsumeInput(conn)) {
 		return false;
 	}
-	drain_notes(conn);
+	*look = drain_notes(conn) || *look;
 	return PQstatus(conn) == CONNECTION_OK;
 }
 

@@ -16,8 +16,9 @@ struct err;
 /* LISTEN; after every (re)connection. */
 bool store_feed_listen(struct db *db, struct err *err);
 
-/* Waits for a NOTIFY, for wake_fd to become readable (drained), or for timeout_ms. false: the connection is lost. */
-bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms);
+/* Waits for a NOTIFY, for wake_fd to become readable (drained), or for timeout_ms. *look: somebody else has written, or wake_fd was set (this program's own
+ * NOTIFYs are not worth a look: what it commits it shows itself). false: the connection is lost. */
+bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms, bool *look);
 
 /* The newest and the oldest position kept (0, 0 when the table is empty). */
 bool store_feed_bounds(struct db *db, int64_t *oldest, int64_t *newest, struct err *err);

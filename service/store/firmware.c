@@ -101,7 +101,8 @@ static bool check_unused(struct db *db, int64_t id, struct err *err)
 		"SELECT count(*), min(t.id), (SELECT name FROM devices WHERE id = (array_agg(t.device_id ORDER BY t.id))[1]), "
 		"(SELECT count(*) FROM rollouts WHERE firmware_id = $1 AND ended_at IS NULL), "
 		"(SELECT min(id) FROM rollouts WHERE firmware_id = $1 AND ended_at IS NULL) "
-		"FROM tasks t WHERE t.firmware_id = $1 AND t.ended_at IS NULL"};
+		"FROM rollouts r JOIN tasks t ON t.device_id = r.device_id AND t.rollout_id = r.id AND t.ended_at IS NULL "
+		"WHERE r.firmware_id = $1 AND r.ended_at IS NULL"};
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &use, &a, err);

@@ -1,4 +1,6 @@
-/* Pushes to be published, shared by all replicas: a claim moves due_at into the future (the lease), so that a replica that dies loses nothing. */
+/* Pushes to be published, shared by all replicas. due_at is always the next time a push is to be sent: whoever takes a row moves it on to the next repetition first, so
+ * that a sender that dies, and an acknowledgement that is lost, cost one repetition and nothing else.
+ */
 #ifndef STORE_OUTBOX_H
 #define STORE_OUTBOX_H
 
@@ -11,19 +13,25 @@ struct err;
 
 struct outbox_row {
 	int64_t task_id;
-	int64_t attempt;
+	int64_t attempt; /* repetitions before this one */
 };
 
-/* Entries for new or re-ordered tasks: due in delay_ms (the lease of the replica that sends at once, or 0), attempt 0. */
-bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, int64_t delay_ms, struct err *err);
+/* Repetitions: after min_ms, doubling to max_ms, each +-25 %. */
+struct outbox_pace {
+	int64_t min_ms;
+	int64_t max_ms;
+};
 
-/* Takes up to max due entries with a lease. Commits by itself (outside a transaction). *next_ms: when nothing was taken, ms until the next becomes due (-1: none). */
-bool store_outbox_claim(struct db *db, size_t max, int64_t lease_ms, struct outbox_row *out, size_t *count, int64_t *next_ms, struct err *err);
+/* Entries for new or re-ordered tasks. taken: the caller sends them at once, so they are due for their first repetition; else they are due now. */
+bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken, int64_t min_ms, struct err *err);
 
-/* The broker took it: due again after min_ms * 2^attempt (at most max_ms, +-25 %). */
-bool store_outbox_sent(struct db *db, const int64_t *tasks, size_t n, int64_t min_ms, int64_t max_ms, struct err *err);
+/* Takes up to max due entries and moves them on. Commits by itself (outside a transaction). *next_ms: when nothing was taken, ms until the next becomes due (-1: none). */
+bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms, struct err *err);
 
-/* Due after delay_ms from now, attempt unchanged: the broker did not take it, or the device is busy with it. */
+/* The broker did not take it: due now. */
+bool store_outbox_retry(struct db *db, const int64_t *tasks, size_t n, struct err *err);
+
+/* The device is busy with it: due after delay_ms from now. */
 bool store_outbox_delay(struct db *db, const int64_t *tasks, size_t n, int64_t delay_ms, struct err *err);
 
 /* The broker is back and may have forgotten what it acknowledged: everything is due within window_ms, spread evenly, from attempt 0. */

@@ -23,7 +23,7 @@ void rows_firmware(const PGresult *r, int row, struct firmware *out);
 
 /* Of rollouts r; the task is the latest one of it. */
 #define ROLLOUT_COLUMNS                                                                                                                    \
-	"r.id, r.way, r.product_id, r.device_id, r.firmware_id, (SELECT max(x.id) FROM tasks x WHERE x.rollout_id = r.id), r.component,"   \
+	"r.id, r.way, r.product_id, r.device_id, r.firmware_id, (SELECT max(x.id) FROM tasks x WHERE x.rollout_id = r.id AND x.way <> 'push'), r.component,"   \
 	" r.version_name, r.description, " SQL_MS("r.created_at") ", " SQL_MS("r.ended_at")
 enum { ROLLOUT_COLUMN_COUNT = 11 };
 void rows_rollout(const PGresult *r, int row, struct rollout *out);

@@ -55,12 +55,16 @@ void sql_array(struct sql_args *a, struct sql_list *l);
  * 53100 ERR_NO_SPACE, lost connection, shutdown, 53xxx, 57xxx ERR_UNAVAILABLE, 40xxx ERR_BUSY, else ERR_INTERNAL. */
 PGresult *sql_query(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err);
 bool sql_run(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err); /* result dropped */
+/* For statements that answer one whole number. In a pipeline *out is set by db_commit(). out may be NULL. */
+bool sql_run_i64(struct db *db, const struct sql *stmt, const struct sql_args *args, int64_t *out, struct err *err);
 /* Runs it with n lists as its only parameters, and frees the lists. */
 bool sql_run_lists(struct db *db, const struct sql *stmt, struct sql_list *lists, size_t n, struct err *err);
 /* The same in binary result format (bytea without escaping). */
 PGresult *sql_query_binary(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err);
 bool sql_exec(struct db *db, const char *text, struct err *err); /* simple protocol, several statements allowed */
 PGconn *sql_conn(struct db *db);
+/* Is this server process one of this program's own connections? Any thread. */
+bool sql_is_own_backend(int pid);
 void sql_clear_(PGresult **r);
 #define scoped_result scoped(sql_clear_)
 

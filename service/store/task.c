@@ -9,23 +9,34 @@
 #include "store/rows.h"
 #include "store/sql.h"
 
-static const struct sql lock_tasks = {"tasks_lock",
+static const struct sql lock_of_devices = {"tasks_lock",
 	"SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id IN ("
 	" SELECT x.id FROM unnest($1::bigint[]) d(id) CROSS JOIN LATERAL ("
 	"  (SELECT l.id FROM tasks l WHERE l.device_id = d.id AND l.ended_at IS NULL)"
-	"  UNION ALL (SELECT r.id FROM tasks r WHERE r.device_id = d.id ORDER BY r.id DESC LIMIT 3)) x)"
-	" ORDER BY t.id FOR UPDATE"};
+	"  UNION ALL (SELECT r.id FROM tasks r WHERE r.device_id = d.id ORDER BY r.id DESC LIMIT 3)) x"
+	" UNION ALL SELECT unnest($2::bigint[])) ORDER BY t.id FOR UPDATE"};
+static const struct sql lock_named = {"tasks_lock_named", "SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR UPDATE"};
 
-bool store_tasks_lock(struct db *db, const int64_t *devices, size_t n, struct task **out, size_t *count, struct err *err)
+static void fill_ids(struct sql_list *list, const int64_t *ids, size_t n)
+{
+	sql_list_init(list);
+	for (size_t i = 0; i < n; i++) {
+		sql_list_i64(list, ids[i]);
+	}
+}
+
+bool store_tasks_lock(struct db *db, const struct task_wish *wish, struct task **out, size_t *count, struct err *err)
 {
 	struct sql_args a = {0};
-	scoped_list struct sql_list ids;
-	sql_list_init(&ids);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&ids, devices[i]);
+	scoped_list struct sql_list devices;
+	scoped_list struct sql_list tasks;
+	fill_ids(&devices, wish->devices, wish->device_count);
+	fill_ids(&tasks, wish->tasks, wish->task_count);
+	if (wish->device_count) {
+		sql_array(&a, &devices);
 	}
-	sql_array(&a, &ids);
-	scoped_result PGresult *r = sql_query(db, &lock_tasks, &a, err);
+	sql_array(&a, &tasks);
+	scoped_result PGresult *r = sql_query(db, wish->device_count ? &lock_of_devices : &lock_named, &a, err);
 	if (!r) {
 		return false;
 	}
@@ -38,6 +49,31 @@ bool store_tasks_lock(struct db *db, const int64_t *devices, size_t n, struct ta
 		rows_task(r, (int)i, &(*out)[i]);
 	}
 	return true;
+}
+
+static const struct sql lock_devices = {"orders_lock_devices", "SELECT id FROM devices WHERE id = ANY($1::bigint[]) ORDER BY id FOR KEY SHARE"};
+static const struct sql lock_firmware = {"orders_lock_firmware",
+	"SELECT id FROM firmware WHERE id = ANY($1::bigint[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE"};
+
+static bool lock_present(struct db *db, const struct sql *stmt, const int64_t *ids, size_t n, int64_t *out, size_t *count, struct err *err)
+{
+	struct sql_args a = {0};
+	scoped_list struct sql_list list;
+	fill_ids(&list, ids, n);
+	sql_array(&a, &list);
+	scoped_result PGresult *r = sql_query(db, stmt, &a, err);
+	*count = r ? (size_t)PQntuples(r) : 0;
+	for (size_t i = 0; i < *count; i++) {
+		out[i] = sql_get_i64(r, (int)i, 0);
+	}
+	return r != NULL;
+}
+
+bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware, size_t *firmware_count,
+		       struct err *err)
+{
+	return lock_present(db, &lock_devices, wish->devices, wish->device_count, devices, device_count, err) &&
+	       lock_present(db, &lock_firmware, wish->firmware, wish->firmware_count, firmware, firmware_count, err);
 }
 
 static const struct sql new_ids = {"task_ids", "SELECT nextval('rollouts_id_seq'), nextval('tasks_id_seq') FROM generate_series(1, $1::int)"};

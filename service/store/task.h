@@ -12,8 +12,26 @@
 struct db;
 struct err;
 
-/* Locks and reads what a batch may touch of these devices: every live task, and the three latest. Ordered by id, so that two replicas cannot deadlock. *out is malloc'd. */
-bool store_tasks_lock(struct db *db, const int64_t *devices, size_t n, struct task **out, size_t *count, struct err *err);
+/* Which rows a batch may touch: tasks by their ids, and of devices every live task and the three latest. */
+struct task_wish {
+	const int64_t *devices;
+	size_t device_count;
+	const int64_t *tasks;
+	size_t task_count;
+};
+
+/* Locks and reads them, ordered by id so that two replicas cannot deadlock. *out is malloc'd. */
+bool store_tasks_lock(struct db *db, const struct task_wish *wish, struct task **out, size_t *count, struct err *err);
+
+/* Of these devices and firmware, those that exist (and are not deleted), ascending; locked against deletion until the end of the transaction. */
+struct order_wish {
+	const int64_t *devices;
+	size_t device_count;
+	const int64_t *firmware;
+	size_t firmware_count;
+};
+bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware, size_t *firmware_count,
+		       struct err *err);
 
 /* Fresh ids, n of each. */
 bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, struct err *err);
