@@ -1,3 +1,4 @@
+#define ERR_IMPLEMENTATION
 #include "common/err.h"
 
 #include <stdarg.h>

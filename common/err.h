@@ -40,6 +40,12 @@ bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...) __attrib
 /* Puts "prefix: " in front of the present sentence. Always returns false. */
 bool err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+#if defined(__clang_analyzer__) && !defined(ERR_IMPLEMENTATION)
+/* The analyzer sees one file at a time: tell it what these answer. */
+#define err_set(...) ((void)err_set(__VA_ARGS__), false)
+#define err_prefix(...) ((void)err_prefix(__VA_ARGS__), false)
+#endif
+
 /* What errno says ("No such file or directory"), from any thread. Never NULL; static. */
 const char *err_errno(int code);
 

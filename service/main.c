@@ -24,29 +24,28 @@
 
 enum { PRINT_MAX = 64 * 1024, STATEMENT_MS = 60000, CORES_MAX = 4, START_TRIES = 60 };
 
-static const char usage[] =
-	"otad - OTA update service for MQTT and HTTP devices\n"
-	"\n"
-	"Usage:\n"
-	"  otad [--config FILE]                 run the service\n"
-	"  otad [--config FILE] migrate         bring the database to this program's schema, then exit\n"
-	"  otad [--config FILE] user add NAME --role admin|operator|viewer [--password-stdin]\n"
-	"  otad [--config FILE] user list | passwd NAME | disable NAME\n"
-	"  otad [--config FILE] token add USER [--label TEXT] [--ttl 30d] | list USER | revoke ID\n"
-	"\n"
-	"Options:\n"
-	"  -c, --config FILE    configuration: \"key = value\" lines (see --print-example)\n"
-	"      --check-config   check configuration and exit: 0 good, 1 not\n"
-	"      --print-config   print the configuration in force, secrets masked\n"
-	"      --print-example  print every key with its default and what it is for\n"
-	"  -V, --version        print the version\n"
-	"  -h, --help           this text\n"
-	"\n"
-	"Every key can also come from the environment: http_port is OTAD_HTTP_PORT.\n"
-	"SIGHUP reads the configuration again; SIGTERM finishes what is running and exits 0.\n"
-	"\n"
-	"First steps: create a database, set pg and master_key_file (openssl rand -hex 32), then\n"
-	"  otad migrate && otad user add me --role admin && otad\n";
+static const char usage[] = "otad - OTA update service for MQTT and HTTP devices\n"
+			    "\n"
+			    "Usage:\n"
+			    "  otad [--config FILE]                 run the service\n"
+			    "  otad [--config FILE] migrate         bring the database to this program's schema, then exit\n"
+			    "  otad [--config FILE] user add NAME --role admin|operator|viewer [--password-stdin]\n"
+			    "  otad [--config FILE] user list | passwd NAME | disable NAME\n"
+			    "  otad [--config FILE] token add USER [--label TEXT] [--ttl 30d] | list USER | revoke ID\n"
+			    "\n"
+			    "Options:\n"
+			    "  -c, --config FILE    configuration: \"key = value\" lines (see --print-example)\n"
+			    "      --check-config   check configuration and exit: 0 good, 1 not\n"
+			    "      --print-config   print the configuration in force, secrets masked\n"
+			    "      --print-example  print every key with its default and what it is for\n"
+			    "  -V, --version        print the version\n"
+			    "  -h, --help           this text\n"
+			    "\n"
+			    "Every key can also come from the environment: http_port is OTAD_HTTP_PORT.\n"
+			    "SIGHUP reads the configuration again; SIGTERM finishes what is running and exits 0.\n"
+			    "\n"
+			    "First steps: create a database, set pg and master_key_file (openssl rand -hex 32), then\n"
+			    "  otad migrate && otad user add me --role admin && otad\n";
 
 struct service {
 	const char *path;
@@ -155,7 +154,8 @@ static bool start(struct service *s, struct err *err)
 	const struct config *c = s->config;
 	s->worker_db = (struct db_config){.uri = c->pg, .name = "otad/worker", .statement_ms = STATEMENT_MS};
 	s->pool = pool_new((unsigned)c->workers, (size_t)c->worker_queue, &s->worker_db, err);
-	return s->pool && (s->engine = start_engine(s, err)) && (s->mqtt = mqtt_start(s->engine, &oc_messages, c, err)) && start_http(s, err);
+	return s->pool && (s->engine = start_engine(s, err)) && (s->mqtt = mqtt_start(s->engine, &oc_messages, c, err)) &&
+	       start_http(s, err);
 }
 
 static void stop(struct service *s)
@@ -229,7 +229,8 @@ static int run(const char *path, struct config *config)
 	raise_descriptors();
 	int status = 1;
 	if (start(&s, &err)) {
-		log_info("listening", LOG_S("address", s.config->http_address), LOG_I("port", http_server_port(s.http)), LOG_S("version", OTAD_VERSION));
+		log_info("listening", LOG_S("address", s.config->http_address), LOG_I("port", http_server_port(s.http)),
+			 LOG_S("version", OTAD_VERSION));
 		status = wait_for_signals(&s, &signals);
 	} else {
 		log_error("not started", LOG_S("error", err.text));
@@ -280,8 +281,13 @@ int main(int argc, char **argv)
 {
 	enum { OPT_CHECK = 256, OPT_PRINT, OPT_EXAMPLE };
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, OPT_CHECK}, {"print-config", no_argument, NULL, OPT_PRINT},
-		{"print-example", no_argument, NULL, OPT_EXAMPLE}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, OPT_CHECK},
+		{"print-config", no_argument, NULL, OPT_PRINT},
+		{"print-example", no_argument, NULL, OPT_EXAMPLE},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	const char *path = NULL;
 	enum mode mode = MODE_RUN;

@@ -4,7 +4,7 @@
 
 #include "http/server.h"
 
-http_handler native_task_cancel;   /* worker */
+http_handler native_task_cancel;    /* worker */
 http_handler native_device_explain; /* inline */
 
 #endif

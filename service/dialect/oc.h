@@ -1,4 +1,5 @@
-/* The oc dialect (protocols: seed 003): operators and devices over HTTP at /api/v2, devices over MQTT at /oc/devices/{deviceName}/sys/ota. */
+/* The oc dialect (protocols: seed 003): operators and devices over HTTP at /api/v2, devices over MQTT at /oc/devices/{deviceName}/sys/ota.
+ */
 #ifndef DIALECT_OC_H
 #define DIALECT_OC_H
 

@@ -47,7 +47,7 @@ void oc_poll(struct http_request *req, struct worker *worker, void *ctx)
 	char device[NAME_SIZE];
 	char version[VERSION_SIZE];
 	if (!http_query_text(req, "deviceName", true, device, sizeof device, &err) ||
-		!http_query_text(req, "version", false, version, sizeof version, &err)) {
+	    !http_query_text(req, "version", false, version, sizeof version, &err)) {
 		oc_refuse(req, &err, 0);
 		return;
 	}
@@ -56,7 +56,6 @@ void oc_poll(struct http_request *req, struct worker *worker, void *ctx)
 }
 
 /* --- micro/{fileName} --- */
-
 
 static void delivered(void *ctx, uint64_t offset, uint64_t len)
 {
@@ -71,7 +70,11 @@ static void delivered(void *ctx, uint64_t offset, uint64_t len)
 /* A file that may not be had must look like one to a machine: its status, not 200. */
 static void refuse_file(struct http_request *req, const struct err *err)
 {
-	int status = err->kind == ERR_NOT_FOUND ? 404 : err->kind == ERR_GONE ? 410 : err->kind == ERR_NO_SPACE ? 507 : err->kind == ERR_INTERNAL ? 500 : 503;
+	int status = err->kind == ERR_NOT_FOUND  ? 404
+		     : err->kind == ERR_GONE     ? 410
+		     : err->kind == ERR_NO_SPACE ? 507
+		     : err->kind == ERR_INTERNAL ? 500
+						 : 503;
 	oc_refuse_status(req, status, err, 0);
 }
 
@@ -111,7 +114,7 @@ static bool open_for_operator(struct http_request *req, struct engine *engine, c
 	uint64_t id;
 	size_t len = strlen(name);
 	if (strncmp(name, prefix, sizeof prefix - 1) != 0 || len < sizeof prefix + 4 || strcmp(name + len - 4, ".bin") != 0 ||
-		len - 4 - (sizeof prefix - 1) >= sizeof digits) {
+	    len - 4 - (sizeof prefix - 1) >= sizeof digits) {
 		return false;
 	}
 	memcpy(digits, name + sizeof prefix - 1, len - 4 - (sizeof prefix - 1));

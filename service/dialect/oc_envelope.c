@@ -36,7 +36,10 @@ static const struct code codes[] = {
 /* Codes that no kind stands for. */
 static const struct code others[] = {{2003, 200, "密码错误"}, {2007, 200, "账号不存在"}, {1004, 200, "参数缺失"}};
 
-int oc_code(enum err_kind kind) { return codes[kind].code; }
+int oc_code(enum err_kind kind)
+{
+	return codes[kind].code;
+}
 
 void oc_begin(struct buf *out)
 {
@@ -86,7 +89,10 @@ void oc_refuse_status(struct http_request *req, int status, const struct err *er
 	http_reply(req, status, "application/json", out.data, out.len);
 }
 
-void oc_refuse(struct http_request *req, const struct err *err, int code) { oc_refuse_status(req, codes[err->kind].status, err, code); }
+void oc_refuse(struct http_request *req, const struct err *err, int code)
+{
+	oc_refuse_status(req, codes[err->kind].status, err, code);
+}
 
 void oc_put_firmware(struct buf *out, const struct firmware *f)
 {

@@ -9,8 +9,8 @@ struct firmware;
 struct http_request;
 struct offer;
 
-/* The code and the HTTP status of an error. Business errors are HTTP 200: the platform's clients read errorCode. Authentication, overload and the like keep their status, which scripts
- * and load balancers rely on. */
+/* The code and the HTTP status of an error. Business errors are HTTP 200: the platform's clients read errorCode. Authentication, overload
+ * and the like keep their status, which scripts and load balancers rely on. */
 int oc_code(enum err_kind kind);
 
 /* {"success":true,"errorCode":200,"errorMsg":"成功","data": ... */

@@ -40,8 +40,9 @@ static bool decode_status(const struct cJSON *json, struct report *r, struct err
 		enum report_kind kind;
 		int64_t step;
 	} words[] = {
-		{"accepted", REPORT_PROGRESS, 0}, {"received", REPORT_PROGRESS, 0}, {"downloading", REPORT_PROGRESS, 1}, {"installing", REPORT_PROGRESS, 100},
-		{"failed", REPORT_PROGRESS, -1}, {"error", REPORT_PROGRESS, -1}, {"rejected", REPORT_REJECTED, 0}, {"refused", REPORT_REJECTED, 0},
+		{"accepted", REPORT_PROGRESS, 0},     {"received", REPORT_PROGRESS, 0}, {"downloading", REPORT_PROGRESS, 1},
+		{"installing", REPORT_PROGRESS, 100}, {"failed", REPORT_PROGRESS, -1},  {"error", REPORT_PROGRESS, -1},
+		{"rejected", REPORT_REJECTED, 0},     {"refused", REPORT_REJECTED, 0},
 	};
 	char word[32];
 	if (!json_text(json, "status", true, word, sizeof word, err) || !json_text(json, "desc", false, r->detail, sizeof r->detail, err)) {
@@ -64,7 +65,7 @@ static void decode_push_topic(const struct cJSON *json, struct message *m, struc
 		json_text(json, "fileName", false, m->alias, sizeof m->alias, NULL);
 		return;
 	}
-	bool ok = json_has(json, "version")  ? decode_version(json, &m->report, err)
+	bool ok = json_has(json, "version")    ? decode_version(json, &m->report, err)
 		  : json_has(json, "progress") ? decode_progress(json, "progress", &m->report, err)
 					       : decode_status(json, &m->report, err);
 	m->kind = ok ? MESSAGE_REPORT : MESSAGE_BAD;
@@ -159,7 +160,7 @@ static void report_reply(const char *device, const struct err *why, char topic[T
 }
 
 static void get_reply(const char *device, const struct offer *offer, const struct err *why, const char *public_url, char topic[TOPIC_SIZE],
-	struct buf *payload)
+		      struct buf *payload)
 {
 	topic_make(topic, TOPIC_GET_REPLY, device);
 	if (offer) {
@@ -169,7 +170,8 @@ static void get_reply(const char *device, const struct offer *offer, const struc
 	}
 }
 
-static const char *const report_filters[] = {"/oc/devices/+/sys/ota/report", "/oc/devices/+/sys/ota/progress", "/oc/devices/+/sys/ota/get", NULL};
+static const char *const report_filters[] = {"/oc/devices/+/sys/ota/report", "/oc/devices/+/sys/ota/progress", "/oc/devices/+/sys/ota/get",
+					     NULL};
 static const char *const echo_filters[] = {"/oc/devices/+/sys/ota", NULL};
 
 const struct message_dialect oc_messages = {

@@ -41,7 +41,7 @@ void oc_login(struct http_request *req, struct worker *worker, void *ctx)
 	char token[64];
 	auth_actor(req, &actor);
 	if (!json || !json_text(json, "username", true, actor.name, sizeof actor.name, &err) ||
-		!json_text(json, "password", true, password, sizeof password, &err)) {
+	    !json_text(json, "password", true, password, sizeof password, &err)) {
 		oc_refuse(req, &err, 0);
 		return;
 	}
@@ -78,8 +78,8 @@ static void *upload_begin(struct http_request *req, struct worker *worker, void 
 	}
 	in->engine = ctx;
 	if (http_query_text(req, "name", true, in->firmware.name, sizeof in->firmware.name, err) &&
-		query_id(req, "productId", &in->firmware.product_id, err) &&
-		admin_firmware_check(ctx, worker, in->firmware.product_id, in->firmware.name, err) && (in->upload = upload_new(ctx, err))) {
+	    query_id(req, "productId", &in->firmware.product_id, err) &&
+	    admin_firmware_check(ctx, worker, in->firmware.product_id, in->firmware.name, err) && (in->upload = upload_new(ctx, err))) {
 		text_copy(in->firmware.component, sizeof in->firmware.component, COMPONENT_DEFAULT);
 		return in;
 	}
@@ -163,7 +163,8 @@ void oc_enable(struct http_request *req, struct worker *worker, void *ctx)
 	struct order order = {.way = WAY_PUSH};
 	auth_actor(req, &order.actor);
 	if (!http_query_text(req, "name", true, order.firmware, sizeof order.firmware, &err) ||
-		!http_query_text(req, "deviceName", true, order.device, sizeof order.device, &err) || !order_place(ctx, &order, pushed, req, &err)) {
+	    !http_query_text(req, "deviceName", true, order.device, sizeof order.device, &err) ||
+	    !order_place(ctx, &order, pushed, req, &err)) {
 		oc_refuse(req, &err, 0);
 	}
 }
@@ -196,7 +197,8 @@ static void assigned(void *ctx, const struct order_result *result, const struct 
 	} else {
 		struct buf out;
 		oc_begin(&out);
-		put_assignment(&out, result->rollout_id, result->firmware.id, result->device_id, a->order.version_name, a->order.description);
+		put_assignment(&out, result->rollout_id, result->firmware.id, result->device_id, a->order.version_name,
+			       a->order.description);
 		buf_putc(&out, '}');
 		oc_send(a->req, &out);
 	}
@@ -288,7 +290,8 @@ void oc_unassign(struct http_request *req, struct worker *worker, void *ctx)
 	auth_actor(req, &actor);
 	if (!query_id(req, "id", &id, &err)) {
 		oc_refuse(req, &err, 0);
-	} else if (!admin_assignment_get(worker, id, &row, &err) || !order_cancel(ctx, id, 0, row.rollout.device_id, &actor, done_null, req, &err)) {
+	} else if (!admin_assignment_get(worker, id, &row, &err) ||
+		   !order_cancel(ctx, id, 0, row.rollout.device_id, &actor, done_null, req, &err)) {
 		oc_refuse(req, &err, 0);
 	}
 }

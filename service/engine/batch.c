@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/scoped.h"
 #include "common/text.h"
 #include "config/config.h"
 #include "engine/op.h"
@@ -125,7 +126,9 @@ bool batch_move(struct batch *b, struct held *h, enum task_event event, const ch
 		ids_add(b, &b->outbox_drop, h->task.id);
 	}
 	if (h->task.ended_ms && h->task.way == WAY_PUSH) {
-		struct ids *how = edge->to == TASK_CANCELLED ? &b->ended_cancelled : edge->to == TASK_SUPERSEDED ? &b->ended_superseded : &b->ended_done;
+		struct ids *how = edge->to == TASK_CANCELLED    ? &b->ended_cancelled
+				  : edge->to == TASK_SUPERSEDED ? &b->ended_superseded
+								: &b->ended_done;
 		ids_add(b, how, h->task.rollout_id);
 	}
 	return true;
@@ -327,10 +330,29 @@ static bool write_tasks(struct batch *b, struct db *db, struct err *err)
 		}
 	}
 	/* what ends must end before its successor begins: one live task per device and component */
-	ok = ok && (!dirty_count || store_tasks_update(db, dirty, dirty_count, err)) && (!fresh_count || store_tasks_insert(db, fresh, fresh_count, err));
+	ok = ok && (!dirty_count || store_tasks_update(db, dirty, dirty_count, err)) &&
+	     (!fresh_count || store_tasks_insert(db, fresh, fresh_count, err));
 	free(fresh);
 	free(dirty);
 	return ok;
+}
+
+static bool write_descriptions(struct batch *b, struct db *db, struct err *err)
+{
+	scoped_free const struct rollout **rows = calloc(b->described.count, sizeof *rows);
+	size_t n = 0;
+	if (!rows) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	for (size_t i = 0; i < b->described.count; i++) {
+		for (size_t j = 0; j < b->assignment_count; j++) {
+			if (b->assignments[j].id == b->described.at[i]) {
+				rows[n++] = &b->assignments[j];
+				break;
+			}
+		}
+	}
+	return store_rollouts_describe(db, rows, n, err);
 }
 
 static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
@@ -338,7 +360,10 @@ static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
 	const struct {
 		const struct ids *ids;
 		const char *reason;
-	} ends[] = {{&b->ended_done, "done"}, {&b->ended_cancelled, "cancelled"}, {&b->ended_superseded, "superseded"}, {&b->ended_replaced, "replaced"}};
+	} ends[] = {{&b->ended_done, "done"},
+		    {&b->ended_cancelled, "cancelled"},
+		    {&b->ended_superseded, "superseded"},
+		    {&b->ended_replaced, "replaced"}};
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
 		if (ends[i].ids->count && !store_rollouts_end(db, ends[i].ids->at, ends[i].ids->count, ends[i].reason, err)) {
 			return false;
@@ -347,20 +372,14 @@ static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
 	if (b->rollout_count && !store_rollouts_insert(db, b->rollouts, b->rollout_count, err)) {
 		return false;
 	}
-	for (size_t i = 0; i < b->described.count; i++) {
-		for (size_t j = 0; j < b->assignment_count; j++) {
-			if (b->assignments[j].id == b->described.at[i] && !store_rollout_describe(db, &b->assignments[j], err)) {
-				return false;
-			}
-		}
-	}
-	return true;
+	return !b->described.count || write_descriptions(b, db, err);
 }
 
 static bool write_outbox(struct batch *b, struct db *db, struct err *err)
 {
 	const struct config *c = b->config;
-	return (!b->outbox_put.count || store_outbox_put(db, b->outbox_put.at, b->outbox_put.count, b->engine->broker_up, c->resend_min, err)) &&
+	return (!b->outbox_put.count ||
+		store_outbox_put(db, b->outbox_put.at, b->outbox_put.count, b->engine->broker_up, c->resend_min, err)) &&
 	       (!b->outbox_delay.count || store_outbox_delay(db, b->outbox_delay.at, b->outbox_delay.count, c->resend_max, err)) &&
 	       (!b->outbox_retry.count || store_outbox_retry(db, b->outbox_retry.at, b->outbox_retry.count, err)) &&
 	       (!b->outbox_drop.count || store_outbox_drop(db, b->outbox_drop.at, b->outbox_drop.count, err));
@@ -384,8 +403,9 @@ static bool write_all(struct batch *b, struct db *db, struct err *err)
 			return false;
 		}
 	}
-	return write_rollouts(b, db, err) && write_tasks(b, db, err) && (!b->fact_count || store_versions_write(db, b->facts, b->fact_count, err)) &&
-	       write_outbox(b, db, err) && (!b->event_count || store_events_insert(db, b->events, b->event_count, b->now_ms, err)) &&
+	return write_rollouts(b, db, err) && write_tasks(b, db, err) &&
+	       (!b->fact_count || store_versions_write(db, b->facts, b->fact_count, err)) && write_outbox(b, db, err) &&
+	       (!b->event_count || store_events_insert(db, b->events, b->event_count, b->now_ms, err)) &&
 	       (!b->audit_count || store_audits_insert(db, b->audits, b->audit_count, err)) && write_changes(b, db, err);
 }
 
@@ -451,8 +471,9 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 
 void batch_free(struct batch *b)
 {
-	struct ids *lists[] = {&b->described, &b->ended_done, &b->ended_cancelled, &b->ended_superseded, &b->ended_replaced, &b->outbox_put,
-		&b->outbox_delay, &b->outbox_retry, &b->outbox_drop, &b->fresh_rollouts, &b->fresh_tasks, &b->devices, &b->firmware};
+	struct ids *lists[] = {&b->described,   &b->ended_done,   &b->ended_cancelled, &b->ended_superseded, &b->ended_replaced,
+			       &b->outbox_put,  &b->outbox_delay, &b->outbox_retry,    &b->outbox_drop,      &b->fresh_rollouts,
+			       &b->fresh_tasks, &b->devices,      &b->firmware};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
 		free(lists[i]->at);
 	}

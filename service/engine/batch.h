@@ -1,4 +1,5 @@
-/* Inside engine/ only: one group commit: decides on every operation in order, on locked rows held in memory, then writes each table once. */
+/* Inside engine/ only: one group commit: decides on every operation in order, on locked rows held in memory, then writes each table once.
+ */
 #ifndef ENGINE_BATCH_H
 #define ENGINE_BATCH_H
 
@@ -50,7 +51,7 @@ struct batch {
 	struct learnt {
 		int64_t firmware_id;
 		char version[VERSION_SIZE];
-	} *learnt;
+	} * learnt;
 	size_t learnt_count, learnt_cap;
 	struct ids described, ended_done, ended_cancelled, ended_superseded, ended_replaced;
 	struct ids outbox_put, outbox_delay, outbox_retry, outbox_drop;
@@ -58,7 +59,7 @@ struct batch {
 	struct ids devices, firmware;           /* what orders may name: there, and locked; ascending */
 	struct ids changed[CHANGE_KINDS];
 	int64_t positions[CHANGE_KINDS]; /* of the change rows; 0 = none */
-	bool wake; /* an operator's change: others must know at once */
+	bool wake;                       /* an operator's change: others must know at once */
 };
 
 /* struct commit_config.run and .committed; ctx is the engine. */

@@ -6,8 +6,8 @@
 #include "engine/private.h"
 #include "fleet/fleet.h"
 
-/* The task a report is about: the one it names, if it is this device's; else the live one of the component; else, for a version, the latest of the
- * component if a late report may still turn it. */
+/* The task a report is about: the one it names, if it is this device's; else the live one of the component; else, for a version, the latest
+ * of the component if a late report may still turn it. */
 static struct held *find_task(struct batch *b, const struct report *r)
 {
 	if (r->task_id) {
@@ -21,7 +21,8 @@ static struct held *find_task(struct batch *b, const struct report *r)
 	struct held *latest = NULL;
 	for (size_t i = 0; i < b->held_count; i++) {
 		struct held *h = &b->held[i];
-		if (h->task.device_id == r->device_id && strcmp(h->task.component, r->component) == 0 && (!latest || h->task.id > latest->task.id)) {
+		if (h->task.device_id == r->device_id && strcmp(h->task.component, r->component) == 0 &&
+		    (!latest || h->task.id > latest->task.id)) {
 			latest = h;
 		}
 	}

@@ -14,7 +14,10 @@ static void target_of(const struct op *op, char out[TEXT_SIZE])
 	snprintf(out, TEXT_SIZE, "device/%s/firmware/%" PRId64, op->in.order.order.device, op->in.order.firmware.id);
 }
 
-static int64_t take_id(struct ids *ids) { return ids->count ? ids->at[--ids->count] : 0; }
+static int64_t take_id(struct ids *ids)
+{
+	return ids->count ? ids->at[--ids->count] : 0;
+}
 
 static int64_t new_rollout(struct batch *b, const struct op *op)
 {
@@ -86,7 +89,8 @@ static void order_push(struct batch *b, struct op *op, struct held *live, enum o
 		op->result.task_id = live->task.id;
 		op->result.rollout_id = live->task.rollout_id;
 		ids_add(b, &b->outbox_put, live->task.id);
-		batch_event(b, live->task.id, "ordered_again", task_state_name(live->task.state), task_state_name(live->task.state), op->in.order.order.actor.name);
+		batch_event(b, live->task.id, "ordered_again", task_state_name(live->task.state), task_state_name(live->task.state),
+			    op->in.order.order.actor.name);
 		return;
 	}
 	if (assigned && assigned->firmware_id != op->in.order.firmware.id) {
@@ -155,7 +159,10 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool has(const struct ids *ids, int64_t id) { return ids->count && bsearch(&id, ids->at, ids->count, sizeof id, by_value); }
+static bool has(const struct ids *ids, int64_t id)
+{
+	return ids->count && bsearch(&id, ids->at, ids->count, sizeof id, by_value);
+}
 
 /* Device and firmware were there when the order came in; are they still, now that they are locked? */
 static bool still_there(struct batch *b, struct op *op)
@@ -178,7 +185,8 @@ void batch_order(struct batch *b, struct op *op)
 	const struct order *order = &op->in.order.order;
 	const struct firmware *fw = &op->in.order.firmware;
 	struct held *live = batch_live(b, op->device_id, fw->component);
-	op->result = (struct order_result){.outcome = decide_order(live ? &live->task : NULL, fw->id), .device_id = op->device_id, .firmware = *fw};
+	op->result = (struct order_result){
+		.outcome = decide_order(live ? &live->task : NULL, fw->id), .device_id = op->device_id, .firmware = *fw};
 	if (op->result.outcome == ORDER_REFUSE) {
 		refuse(op, live);
 		return;
@@ -224,11 +232,13 @@ void batch_cancel(struct batch *b, struct op *op)
 	const struct actor *actor = &op->in.actor;
 	bool found = op->rollout_id ? cancel_assignment(b, op->rollout_id, actor) : cancel_task(b, batch_task(b, op->task_id), actor);
 	if (!found) {
-		err_set(&op->refused, ERR_NOT_FOUND, op->rollout_id ? "no such active assignment" : "no such live task: it has ended already");
+		err_set(&op->refused, ERR_NOT_FOUND,
+			op->rollout_id ? "no such active assignment" : "no such live task: it has ended already");
 		return;
 	}
 	char target[TEXT_SIZE];
-	snprintf(target, sizeof target, op->rollout_id ? "assignment/%" PRId64 : "task/%" PRId64, op->rollout_id ? op->rollout_id : op->task_id);
+	snprintf(target, sizeof target, op->rollout_id ? "assignment/%" PRId64 : "task/%" PRId64,
+		 op->rollout_id ? op->rollout_id : op->task_id);
 	batch_audit(b, actor, op->rollout_id ? "assignment.cancel" : "task.cancel", target, "");
 	op->result = (struct order_result){.rollout_id = op->rollout_id, .task_id = op->task_id, .device_id = op->device_id};
 }

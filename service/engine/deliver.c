@@ -115,8 +115,14 @@ bool delivery_open_firmware(struct engine *e, int64_t firmware_id, struct delive
 	return true;
 }
 
-const struct artifact *delivery_artifact(const struct delivery *d) { return &d->artifact; }
-const char *delivery_etag(const struct delivery *d) { return d->etag; }
+const struct artifact *delivery_artifact(const struct delivery *d)
+{
+	return &d->artifact;
+}
+const char *delivery_etag(const struct delivery *d)
+{
+	return d->etag;
+}
 
 void delivery_free(struct delivery **dp)
 {

@@ -148,7 +148,10 @@ int64_t presence_seen(struct fleet *f, const struct device_entry *device, int64_
 	return waiting_push(f, device->id, now_ms, config->resend_min);
 }
 
-void presence_hasten(struct engine *e, int64_t device_id, int64_t task_id) { submit(e, OP_HASTEN, device_id, task_id); }
+void presence_hasten(struct engine *e, int64_t device_id, int64_t task_id)
+{
+	submit(e, OP_HASTEN, device_id, task_id);
+}
 
 void dispatch_presence(struct engine *e, const char *device)
 {

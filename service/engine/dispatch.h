@@ -1,4 +1,5 @@
-/* Pushes on their way out: the engine says which task is to be told now, a transport (mqtt/outbound) tells it and says what became of it. */
+/* Pushes on their way out: the engine says which task is to be told now, a transport (mqtt/outbound) tells it and says what became of it.
+ */
 #ifndef ENGINE_DISPATCH_H
 #define ENGINE_DISPATCH_H
 
@@ -11,22 +12,25 @@
 struct engine;
 struct err;
 
-/* Where freshly ordered tasks go at once, without waiting for a claim. Called on the commit's thread; must only queue. What it does not take is claimed when its lease ends. */
+/* Where freshly ordered tasks go at once, without waiting for a claim. Called on the commit's thread; must only queue. What it does not
+ * take is claimed when its lease ends. */
 typedef void dispatch_ready(void *ctx, const int64_t *tasks, size_t n);
 void dispatch_attach(struct engine *engine, dispatch_ready *ready, void *ctx);
 
-/* The transport is up or down: while down, orders are not leased to it; when it comes up, everything that waits for a device is sent again soon (a broker that
- * was killed has forgotten what it acknowledged). */
+/* The transport is up or down: while down, orders are not leased to it; when it comes up, everything that waits for a device is sent again
+ * soon (a broker that was killed has forgotten what it acknowledged). */
 void dispatch_state(struct engine *engine, bool up);
 
-/* Claims due pushes (blocking, on the transport's own thread; uses a connection of the dispatcher's). *next_ms: when nothing is due, how long to sleep at most. */
+/* Claims due pushes (blocking, on the transport's own thread; uses a connection of the dispatcher's). *next_ms: when nothing is due, how
+ * long to sleep at most. */
 struct dispatch_item {
 	int64_t task_id;
 	int64_t attempt;
 };
 bool dispatch_claim(struct engine *engine, struct dispatch_item *out, size_t max, size_t *count, int64_t *next_ms, struct err *err);
 
-/* What to tell, from memory. false: the task is not live here (ended, or not heard of yet): nothing is to be sent. expiry_s: how long the broker may keep it. */
+/* What to tell, from memory. false: the task is not live here (ended, or not heard of yet): nothing is to be sent. expiry_s: how long the
+ * broker may keep it. */
 struct dispatch_message {
 	struct offer offer;
 	char device[NAME_SIZE];

@@ -24,7 +24,10 @@
 
 enum { SETTLE_MS = 5000, STATEMENT_MS = 60000 };
 
-void engine_settle(struct engine *e, int64_t pos) { feed_wait(e->feed, pos, SETTLE_MS); }
+void engine_settle(struct engine *e, int64_t pos)
+{
+	feed_wait(e->feed, pos, SETTLE_MS);
+}
 
 static bool check_schema(struct engine *e, struct err *err)
 {
@@ -96,7 +99,10 @@ struct engine *engine_start(const struct config *config, struct pool *pool, stru
 	return e;
 }
 
-void engine_reload(struct engine *e, const struct config *config) { e->config = config; }
+void engine_reload(struct engine *e, const struct config *config)
+{
+	e->config = config;
+}
 
 void engine_stop(struct engine **ep)
 {

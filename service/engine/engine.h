@@ -1,7 +1,7 @@
 /* The engine: use cases in plain verbs, the same for every dialect. It knows no HTTP, no MQTT and no dialect.
  *
- * Verbs with a struct worker run on a worker thread and block on the database. Verbs with a callback never block: the callback runs at once on the
- * caller's thread, or later on a thread of the engine; it must not block either. Texts passed in are copied.
+ * Verbs with a struct worker run on a worker thread and block on the database. Verbs with a callback never block: the callback runs at once
+ * on the caller's thread, or later on a thread of the engine; it must not block either. Texts passed in are copied.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -17,7 +17,8 @@ struct engine;
 struct err;
 struct pool;
 
-/* Connects, loads the snapshot (a database that is down or not migrated is an error: the caller decides to wait), starts the engine's threads. */
+/* Connects, loads the snapshot (a database that is down or not migrated is an error: the caller decides to wait), starts the engine's
+ * threads. */
 struct engine *engine_start(const struct config *config, struct pool *pool, struct err *err);
 
 /* Applies reloadable configuration. config must outlive the engine (the old one is not touched again after this returned). */
@@ -34,7 +35,8 @@ struct engine_health {
 };
 void engine_health(struct engine *engine, struct engine_health *out);
 
-/* Who holds this token (with or without "Bearer " / "Token " in front)? Memory only. ROLE_NONE: nobody. name (of the operator) holds NAME_SIZE. */
+/* Who holds this token (with or without "Bearer " / "Token " in front)? Memory only. ROLE_NONE: nobody. name (of the operator) holds
+ * NAME_SIZE. */
 enum role engine_token_role(struct engine *engine, const char *token, char *name);
 
 #endif

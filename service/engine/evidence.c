@@ -16,10 +16,10 @@ struct piece {
 	struct coverage bytes; /* not handed over yet */
 	struct coverage sent;  /* handed over, not committed yet */
 	unsigned sending;      /* hand-overs under way */
-	bool began; /* "downloading" has been told */
-	bool dirty; /* there is something in bytes, or the beginning, to tell */
+	bool began;            /* "downloading" has been told */
+	bool dirty;            /* there is something in bytes, or the beginning, to tell */
 	unsigned open;
-	int64_t since_ms; /* of the oldest untold byte */
+	int64_t since_ms;             /* of the oldest untold byte */
 	struct op *held, **held_last; /* reports that wait */
 	int64_t held_ms;
 };
@@ -54,7 +54,10 @@ void evidence_free(struct evidence **vp)
 	*vp = NULL;
 }
 
-static struct piece *find(struct evidence *v, int64_t task_id) { return map_get(&v->pieces, (uint64_t)task_id); }
+static struct piece *find(struct evidence *v, int64_t task_id)
+{
+	return map_get(&v->pieces, (uint64_t)task_id);
+}
 
 static struct piece *find_or_make(struct evidence *v, int64_t task_id, int64_t device_id, int64_t size)
 {

@@ -1,8 +1,8 @@
-/* Inside engine/ only: acknowledged bytes on their way into tasks. Coalesced by task, kept until the database has them, handed over at once when a
- * download begins or is complete, else every EVIDENCE_FLUSH_MS.
+/* Inside engine/ only: acknowledged bytes on their way into tasks. Coalesced by task, kept until the database has them, handed over at once
+ * when a download begins or is complete, else every EVIDENCE_FLUSH_MS.
  *
- * A report of a device whose download is just being acknowledged waits for the last bytes (at most EVIDENCE_HOLD_MS), so that "I run 2.0" is never judged
- * before "it has every byte".
+ * A report of a device whose download is just being acknowledged waits for the last bytes (at most EVIDENCE_HOLD_MS), so that "I run 2.0"
+ * is never judged before "it has every byte".
  */
 #ifndef ENGINE_EVIDENCE_H
 #define ENGINE_EVIDENCE_H

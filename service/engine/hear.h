@@ -12,7 +12,8 @@ struct err;
 /* On the commit's thread. err NULL: committed. */
 typedef void hear_done(void *ctx, const struct err *err);
 
-/* device: its name; report->device_id is filled in. false and err: not taken (ERR_NOT_FOUND unknown device, ERR_BUSY queue full), done is not called. done may be NULL. */
+/* device: its name; report->device_id is filled in. false and err: not taken (ERR_NOT_FOUND unknown device, ERR_BUSY queue full), done is
+ * not called. done may be NULL. */
 bool hear_report(struct engine *engine, const char *device, const struct report *report, hear_done *done, void *ctx, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* The vocabulary between the MQTT transport and the dialects that speak over it: what a device's message means, and how ours are written. The transport
- * knows no dialect and the dialect no transport; main.c brings them together.
+/* The vocabulary between the MQTT transport and the dialects that speak over it: what a device's message means, and how ours are written.
+ * The transport knows no dialect and the dialect no transport; main.c brings them together.
  */
 #ifndef ENGINE_MESSAGE_H
 #define ENGINE_MESSAGE_H
@@ -40,8 +40,8 @@ struct message_dialect {
 	/* The reply to a report (why NULL: committed). */
 	void (*report_reply)(const char *device, const struct err *why, char topic[TOPIC_SIZE], struct buf *payload);
 	/* The reply to a get: the offer, or nothing, or why not. */
-	void (*get_reply)(const char *device, const struct offer *offer, const struct err *why, const char *public_url, char topic[TOPIC_SIZE],
-		struct buf *payload);
+	void (*get_reply)(const char *device, const struct offer *offer, const struct err *why, const char *public_url,
+			  char topic[TOPIC_SIZE], struct buf *payload);
 };
 
 #endif

@@ -45,7 +45,10 @@ struct op *op_new(struct engine *engine, enum op_kind kind)
 	return op;
 }
 
-static bool refuse(struct err *err) { return err_set(err, ERR_BUSY, "too much is waiting to be written: try again in a moment"); }
+static bool refuse(struct err *err)
+{
+	return err_set(err, ERR_BUSY, "too much is waiting to be written: try again in a moment");
+}
 
 bool op_submit(struct op *op, struct err *err)
 {

@@ -14,14 +14,14 @@
 struct engine;
 
 enum op_kind {
-	OP_ORDER,    /* an operator's push or passive assignment */
-	OP_CANCEL,   /* of a task or an assignment */
-	OP_REPORT,   /* a device's words, or the transport's evidence */
-	OP_SENT,     /* a poll was answered (mqtt false) or the broker took the push (mqtt true) */
-	OP_UNSENT,   /* the broker did not take it */
-	OP_STRAY,    /* an outbox row without a live task here */
-	OP_HASTEN,   /* the device is there: tell it now */
-	OP_SILENCE,  /* a timer may have ended */
+	OP_ORDER,   /* an operator's push or passive assignment */
+	OP_CANCEL,  /* of a task or an assignment */
+	OP_REPORT,  /* a device's words, or the transport's evidence */
+	OP_SENT,    /* a poll was answered (mqtt false) or the broker took the push (mqtt true) */
+	OP_UNSENT,  /* the broker did not take it */
+	OP_STRAY,   /* an outbox row without a live task here */
+	OP_HASTEN,  /* the device is there: tell it now */
+	OP_SILENCE, /* a timer may have ended */
 };
 
 struct op {

@@ -45,8 +45,8 @@ bool order_place(struct engine *e, const struct order *order, order_done *done, 
 	return op_submit(op, err);
 }
 
-bool order_cancel(struct engine *e, int64_t rollout_id, int64_t task_id, int64_t device_id, const struct actor *actor, order_done *done, void *ctx,
-	struct err *err)
+bool order_cancel(struct engine *e, int64_t rollout_id, int64_t task_id, int64_t device_id, const struct actor *actor, order_done *done,
+		  void *ctx, struct err *err)
 {
 	struct op *op = op_new(e, OP_CANCEL);
 	if (!op) {

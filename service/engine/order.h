@@ -1,4 +1,5 @@
-/* Operators' orders to single devices: push (told to the device), passive (waits for its poll), and their cancellation. Through the group commit. */
+/* Operators' orders to single devices: push (told to the device), passive (waits for its poll), and their cancellation. Through the group
+ * commit. */
 #ifndef ENGINE_ORDER_H
 #define ENGINE_ORDER_H
 
@@ -28,14 +29,15 @@ struct order_result {
 	struct firmware firmware;
 };
 
-/* err NULL: committed, and this replica's snapshot shows it. ERR_CONFLICT: the device is busy with another one (3002). Runs on the commit's thread. */
+/* err NULL: committed, and this replica's snapshot shows it. ERR_CONFLICT: the device is busy with another one (3002). Runs on the commit's
+ * thread. */
 typedef void order_done(void *ctx, const struct order_result *result, const struct err *err);
 
 /* false and err: refused at once (unknown device or firmware: ERR_NOT_FOUND; queue full: ERR_BUSY), done is not called. */
 bool order_place(struct engine *engine, const struct order *order, order_done *done, void *ctx, struct err *err);
 
 /* Cancels a passive assignment (rollout) or a task; exactly one of the two ids is not 0. ERR_NOT_FOUND when there is none that lives. */
-bool order_cancel(struct engine *engine, int64_t rollout_id, int64_t task_id, int64_t device_id, const struct actor *actor, order_done *done, void *ctx,
-	struct err *err);
+bool order_cancel(struct engine *engine, int64_t rollout_id, int64_t task_id, int64_t device_id, const struct actor *actor,
+		  order_done *done, void *ctx, struct err *err);
 
 #endif

@@ -32,12 +32,22 @@ static size_t gather(const struct fleet *f, int64_t device_id, struct candidate 
 {
 	size_t n = 0;
 	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t && n < CANDIDATES_MAX; t = t->next) {
-		out[n++] = (struct candidate){.kind = CANDIDATE_TASK, .rollout_id = t->rollout_id, .task_id = t->id, .created_ms = t->created_ms,
-			.component = t->component, .version = "", .state = t->state, .code = ""};
+		out[n++] = (struct candidate){.kind = CANDIDATE_TASK,
+					      .rollout_id = t->rollout_id,
+					      .task_id = t->id,
+					      .created_ms = t->created_ms,
+					      .component = t->component,
+					      .version = "",
+					      .state = t->state,
+					      .code = ""};
 	}
 	for (const struct fleet_assignment *a = fleet_assignments_of(f, device_id); a && n < CANDIDATES_MAX; a = a->next) {
-		out[n++] = (struct candidate){.kind = CANDIDATE_ASSIGNMENT, .rollout_id = a->id, .created_ms = a->created_ms, .component = a->component,
-			.version = "", .code = ""};
+		out[n++] = (struct candidate){.kind = CANDIDATE_ASSIGNMENT,
+					      .rollout_id = a->id,
+					      .created_ms = a->created_ms,
+					      .component = a->component,
+					      .version = "",
+					      .code = ""};
 	}
 	return n;
 }
@@ -125,10 +135,13 @@ static bool look(struct engine *e, const struct poll *poll, struct found *found,
 		return false;
 	}
 	found->device_id = device->id;
-	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 && strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
+	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 &&
+		      strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
 	found->hasten_task = presence_seen(e->fleet, device, now, e->config);
-	found->evidence = *poll->version && ((found->news && fleet_tasks_of(e->fleet, device->id)) || is_awaited(e->fleet, device->id, component));
-	struct device_facts facts = {.component = component, .version = *poll->version ? poll->version : fleet_device_version(e->fleet, device)};
+	found->evidence =
+		*poll->version && ((found->news && fleet_tasks_of(e->fleet, device->id)) || is_awaited(e->fleet, device->id, component));
+	struct device_facts facts = {.component = component,
+				     .version = *poll->version ? poll->version : fleet_device_version(e->fleet, device)};
 	size_t n = gather(e->fleet, device->id, candidates);
 	struct decision d = decide(&facts, candidates, n, now, NULL);
 	found->offered = d.offer && fill_offer(e->fleet, device->id, d.offer, offer);
@@ -191,7 +204,8 @@ static struct waiting *wait_for(struct engine *e, const struct poll *poll, const
 }
 
 /* The answer moves a task from queued to notified: first the commit, then the answer. */
-static void tell(struct engine *e, const struct poll *poll, const struct found *found, const struct offer *offer, poll_done *done, void *ctx)
+static void tell(struct engine *e, const struct poll *poll, const struct found *found, const struct offer *offer, poll_done *done,
+		 void *ctx)
 {
 	struct waiting *w = wait_for(e, poll, offer, done, ctx);
 	struct op *op = w ? op_new(e, OP_SENT) : NULL;
@@ -266,7 +280,8 @@ bool poll_explain(struct engine *e, const char *device, const char *component, b
 	struct decision_trace trace = {0};
 	fleet_read(e->fleet);
 	uint64_t id;
-	const struct device_entry *entry = text_to_u64(device, &id) ? fleet_device_by_id(e->fleet, (int64_t)id) : fleet_device(e->fleet, device);
+	const struct device_entry *entry =
+		text_to_u64(device, &id) ? fleet_device_by_id(e->fleet, (int64_t)id) : fleet_device(e->fleet, device);
 	if (entry) {
 		struct device_facts facts = {.component = component, .version = fleet_device_version(e->fleet, entry)};
 		size_t n = gather(e->fleet, entry->id, candidates);

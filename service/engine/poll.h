@@ -1,4 +1,5 @@
-/* "Is there something for me?": a device's poll, whatever its dialect. Answered from memory; only what moves a task waits for the group commit. */
+/* "Is there something for me?": a device's poll, whatever its dialect. Answered from memory; only what moves a task waits for the group
+ * commit. */
 #ifndef ENGINE_POLL_H
 #define ENGINE_POLL_H
 
@@ -20,7 +21,7 @@ struct poll {
 
 /* What a device is offered. */
 struct offer {
-	int64_t task_id;    /* 0: an assignment whose task has ended */
+	int64_t task_id; /* 0: an assignment whose task has ended */
 	int64_t rollout_id;
 	int64_t size;
 	char alias[ALIAS_SIZE];
@@ -32,11 +33,13 @@ struct offer {
 	bool passive;
 };
 
-/* offer NULL: nothing for it. err not NULL: ERR_NOT_FOUND (no such device), ERR_UNAVAILABLE, ERR_BUSY. On the caller's thread at once, or later on the commit's. */
+/* offer NULL: nothing for it. err not NULL: ERR_NOT_FOUND (no such device), ERR_UNAVAILABLE, ERR_BUSY. On the caller's thread at once, or
+ * later on the commit's. */
 typedef void poll_done(void *ctx, const struct offer *offer, const struct err *err);
 void poll_device(struct engine *engine, const struct poll *poll, poll_done *done, void *ctx);
 
-/* Why does this device (not) get something? `device` is a name or an id in digits. Sentences, one a line, the deciding one first. false: no such device. */
+/* Why does this device (not) get something? `device` is a name or an id in digits. Sentences, one a line, the deciding one first. false: no
+ * such device. */
 bool poll_explain(struct engine *engine, const char *device, const char *component, bool chinese, struct buf *out);
 
 #endif

@@ -111,8 +111,8 @@ static void keep_up(struct ticker *t)
 		ok = store_artifact_sweep(t->db, &some, &err);
 		swept += some;
 	}
-	ok = ok && store_feed_trim(t->db, CHANGES_KEEP_MS, &err) &&
-		  store_maintain_tokens(t->db, &err) && store_maintain_events(t->db, c->events_keep, &err);
+	ok = ok && store_feed_trim(t->db, CHANGES_KEEP_MS, &err) && store_maintain_tokens(t->db, &err) &&
+	     store_maintain_events(t->db, c->events_keep, &err);
 	if (!ok) {
 		log_warn("upkeep of the database failed; tried again later", LOG_S("error", err.text));
 	} else if (swept) {

@@ -38,18 +38,30 @@ struct devices {
 	struct map version_ids; /* hash -> number + 1 */
 };
 
-static struct device_entry *record(const struct devices *d, size_t n) { return &d->records[n >> RECORDS_BITS][n & (RECORDS - 1)]; }
+static struct device_entry *record(const struct devices *d, size_t n)
+{
+	return &d->records[n >> RECORDS_BITS][n & (RECORDS - 1)];
+}
 
 const char *devices_name(const struct devices *d, const struct device_entry *e)
 {
 	return &d->names[e->name >> NAMES_BITS][e->name & (NAMES - 1)];
 }
 
-const char *devices_version(const struct devices *d, const struct device_entry *e) { return d->versions[e->version]; }
+const char *devices_version(const struct devices *d, const struct device_entry *e)
+{
+	return d->versions[e->version];
+}
 
-static uint64_t hash_name(const struct devices *d, const struct device_entry *e) { return text_hash(devices_name(d, e), e->name_len); }
+static uint64_t hash_name(const struct devices *d, const struct device_entry *e)
+{
+	return text_hash(devices_name(d, e), e->name_len);
+}
 
-static uint64_t hash_of_id(int64_t id) { return ((uint64_t)id * 0x9E3779B97F4A7C15u) >> 20; }
+static uint64_t hash_of_id(int64_t id)
+{
+	return ((uint64_t)id * 0x9E3779B97F4A7C15u) >> 20;
+}
 
 static uint64_t hash_id(const struct devices *d, const struct device_entry *e)
 {
@@ -120,7 +132,8 @@ struct devices *devices_new(void)
 	d->by_id.hash = hash_id;
 	d->versions = calloc(16, sizeof *d->versions);
 	d->version_cap = 16;
-	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, INDEX_MIN) || !index_resize(d, &d->by_id, INDEX_MIN)) {
+	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, INDEX_MIN) ||
+	    !index_resize(d, &d->by_id, INDEX_MIN)) {
 		devices_free(&d);
 		return NULL;
 	}
@@ -154,7 +167,10 @@ void devices_free(struct devices **dp)
 	*dp = NULL;
 }
 
-size_t devices_count(const struct devices *d) { return d->by_id.count; }
+size_t devices_count(const struct devices *d)
+{
+	return d->by_id.count;
+}
 
 struct device_entry *devices_by_name(const struct devices *d, const char *name, size_t len)
 {
@@ -259,7 +275,10 @@ static bool intern(struct devices *d, const char *version, uint32_t *out)
 	return true;
 }
 
-bool devices_set_version(struct devices *d, struct device_entry *e, const char *version) { return intern(d, version, &e->version); }
+bool devices_set_version(struct devices *d, struct device_entry *e, const char *version)
+{
+	return intern(d, version, &e->version);
+}
 
 static bool take_record(struct devices *d, size_t *out)
 {
@@ -308,7 +327,8 @@ struct device_entry *devices_put(struct devices *d, int64_t id, const char *name
 		return intern(d, version, &e->version) ? e : NULL;
 	}
 	size_t n;
-	if (len == 0 || len > UINT8_MAX || product_id > UINT32_MAX || !index_reserve(d, &d->by_name) || !index_reserve(d, &d->by_id) || !take_record(d, &n)) {
+	if (len == 0 || len > UINT8_MAX || product_id > UINT32_MAX || !index_reserve(d, &d->by_name) || !index_reserve(d, &d->by_id) ||
+	    !take_record(d, &n)) {
 		return NULL;
 	}
 	struct device_entry *e = record(d, n);

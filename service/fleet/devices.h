@@ -1,4 +1,5 @@
-/* The compact device table: what a poll must know of every device, in about 70 bytes each, found by name or by id. Not thread-safe (fleet.c locks).
+/* The compact device table: what a poll must know of every device, in about 70 bytes each, found by name or by id. Not thread-safe (fleet.c
+ * locks).
  *
  * Records and names live in blocks that never move, so nothing is ever copied to grow but the two indexes (4 bytes a slot).
  */
@@ -12,11 +13,11 @@
 struct device_entry {
 	int64_t id; /* 0 = free record */
 	uint32_t product_id;
-	uint32_t name;      /* internal reference */
-	uint32_t version;   /* interned: devices_version() */
-	uint32_t seen_s;    /* last sign of life, seconds since 1970; 0 = none since the start */
+	uint32_t name;       /* internal reference */
+	uint32_t version;    /* interned: devices_version() */
+	uint32_t seen_s;     /* last sign of life, seconds since 1970; 0 = none since the start */
 	uint16_t generation; /* of the last full load that saw it */
-	uint8_t dirty;      /* seen_s is newer than the database's */
+	uint8_t dirty;       /* seen_s is newer than the database's */
 	uint8_t name_len;
 };
 

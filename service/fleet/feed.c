@@ -111,7 +111,10 @@ bool feed_wait(struct feed *f, int64_t pos, int64_t timeout_ms)
 	return shown;
 }
 
-bool feed_is_up(const struct feed *f) { return f->up; }
+bool feed_is_up(const struct feed *f)
+{
+	return f->up;
+}
 
 /* --- rows into the snapshot --- */
 
@@ -327,7 +330,7 @@ static bool load_all(struct feed *f, struct err *err)
 	pthread_mutex_unlock(&f->lock);
 	metrics_add(METRIC_FEED_RELOADS, 1);
 	log_info("snapshot loaded", LOG_U("devices", devices), LOG_U("tasks", tasks), LOG_I("position", position),
-		LOG_I("ms", clock_mono_ms() - start));
+		 LOG_I("ms", clock_mono_ms() - start));
 	return true;
 }
 
@@ -392,7 +395,8 @@ static bool catch_up(struct feed *f, struct err *err)
 	int64_t position = f->position;
 	pthread_mutex_unlock(&f->lock);
 	if (newest < position) { /* a restored backup: positions run backward */
-		log_warn("the database is older than what is in memory; everything is read anew", LOG_I("position", position), LOG_I("newest", newest));
+		log_warn("the database is older than what is in memory; everything is read anew", LOG_I("position", position),
+			 LOG_I("newest", newest));
 		forget(f);
 		return load_all(f, err);
 	}

@@ -1,5 +1,5 @@
-/* Keeps the snapshot true: a thread that follows the change feed. NOTIFY wakes it; it looks by itself every few seconds; what this replica committed and
- * applied itself is not read again.
+/* Keeps the snapshot true: a thread that follows the change feed. NOTIFY wakes it; it looks by itself every few seconds; what this replica
+ * committed and applied itself is not read again.
  */
 #ifndef FLEET_FEED_H
 #define FLEET_FEED_H
@@ -12,7 +12,8 @@ struct err;
 struct feed;
 struct fleet;
 
-/* Loads everything (logged with its duration), then starts following. revoked_ms: how far back revoked pushes matter (their aliases' life). config must outlive it. */
+/* Loads everything (logged with its duration), then starts following. revoked_ms: how far back revoked pushes matter (their aliases' life).
+ * config must outlive it. */
 struct feed *feed_start(struct fleet *fleet, const struct db_config *config, int64_t revoked_ms, struct err *err);
 void feed_stop(struct feed **feed);
 

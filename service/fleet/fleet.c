@@ -17,15 +17,15 @@ struct fleet {
 	uint16_t generation;
 	uint16_t token_generation;
 	struct devices *devices;
-	struct map firmware;          /* id -> fleet_firmware */
-	struct map firmware_by_head;  /* first 8 bytes of the hash -> one of them */
-	struct map firmware_by_name;  /* hash(product, name) -> one of them */
-	struct map tasks;             /* id -> fleet_task */
-	struct map tasks_by_device;   /* device -> first */
-	struct map assignments;       /* rollout -> fleet_assignment */
+	struct map firmware;         /* id -> fleet_firmware */
+	struct map firmware_by_head; /* first 8 bytes of the hash -> one of them */
+	struct map firmware_by_name; /* hash(product, name) -> one of them */
+	struct map tasks;            /* id -> fleet_task */
+	struct map tasks_by_device;  /* device -> first */
+	struct map assignments;      /* rollout -> fleet_assignment */
 	struct map assignments_by_device;
-	struct map tokens;            /* first 8 bytes of the hash -> fleet_token */
-	struct map revoked;           /* task -> itself */
+	struct map tokens;  /* first 8 bytes of the hash -> fleet_token */
+	struct map revoked; /* task -> itself */
 	struct {
 		int64_t id, rev;
 	} ended[ENDED_RING]; /* tasks that ended lately: an older row must not bring them back */
@@ -81,11 +81,23 @@ void fleet_free(struct fleet **fp)
 	*fp = NULL;
 }
 
-void fleet_read(struct fleet *f) { pthread_rwlock_rdlock(&f->lock); }
-void fleet_write(struct fleet *f) { pthread_rwlock_wrlock(&f->lock); }
-void fleet_done(struct fleet *f) { pthread_rwlock_unlock(&f->lock); }
+void fleet_read(struct fleet *f)
+{
+	pthread_rwlock_rdlock(&f->lock);
+}
+void fleet_write(struct fleet *f)
+{
+	pthread_rwlock_wrlock(&f->lock);
+}
+void fleet_done(struct fleet *f)
+{
+	pthread_rwlock_unlock(&f->lock);
+}
 
-static uint64_t key(int64_t id) { return (uint64_t)id; }
+static uint64_t key(int64_t id)
+{
+	return (uint64_t)id;
+}
 
 static uint64_t head_key(const uint8_t *head)
 {
@@ -100,18 +112,54 @@ static uint64_t name_key(int64_t product_id, const char *name)
 	return k | (k == 0);
 }
 
-const struct device_entry *fleet_device(const struct fleet *f, const char *name) { return devices_by_name(f->devices, name, strlen(name)); }
-const struct device_entry *fleet_device_by_id(const struct fleet *f, int64_t id) { return devices_by_id(f->devices, id); }
-const char *fleet_device_name(const struct fleet *f, const struct device_entry *e) { return devices_name(f->devices, e); }
-const char *fleet_device_version(const struct fleet *f, const struct device_entry *e) { return devices_version(f->devices, e); }
-const struct fleet_firmware *fleet_firmware(const struct fleet *f, int64_t id) { return map_get(&f->firmware, key(id)); }
-const struct fleet_firmware *fleet_firmware_by_head(const struct fleet *f, const uint8_t head[8]) { return map_get(&f->firmware_by_head, head_key(head)); }
-const struct fleet_task *fleet_tasks_of(const struct fleet *f, int64_t device_id) { return map_get(&f->tasks_by_device, key(device_id)); }
-const struct fleet_task *fleet_task(const struct fleet *f, int64_t id) { return map_get(&f->tasks, key(id)); }
-const struct fleet_assignment *fleet_assignments_of(const struct fleet *f, int64_t device_id) { return map_get(&f->assignments_by_device, key(device_id)); }
-bool fleet_is_revoked(const struct fleet *f, int64_t task_id) { return map_get(&f->revoked, key(task_id)) != NULL; }
-size_t fleet_device_count(const struct fleet *f) { return devices_count(f->devices); }
-size_t fleet_task_count(const struct fleet *f) { return f->tasks.count; }
+const struct device_entry *fleet_device(const struct fleet *f, const char *name)
+{
+	return devices_by_name(f->devices, name, strlen(name));
+}
+const struct device_entry *fleet_device_by_id(const struct fleet *f, int64_t id)
+{
+	return devices_by_id(f->devices, id);
+}
+const char *fleet_device_name(const struct fleet *f, const struct device_entry *e)
+{
+	return devices_name(f->devices, e);
+}
+const char *fleet_device_version(const struct fleet *f, const struct device_entry *e)
+{
+	return devices_version(f->devices, e);
+}
+const struct fleet_firmware *fleet_firmware(const struct fleet *f, int64_t id)
+{
+	return map_get(&f->firmware, key(id));
+}
+const struct fleet_firmware *fleet_firmware_by_head(const struct fleet *f, const uint8_t head[8])
+{
+	return map_get(&f->firmware_by_head, head_key(head));
+}
+const struct fleet_task *fleet_tasks_of(const struct fleet *f, int64_t device_id)
+{
+	return map_get(&f->tasks_by_device, key(device_id));
+}
+const struct fleet_task *fleet_task(const struct fleet *f, int64_t id)
+{
+	return map_get(&f->tasks, key(id));
+}
+const struct fleet_assignment *fleet_assignments_of(const struct fleet *f, int64_t device_id)
+{
+	return map_get(&f->assignments_by_device, key(device_id));
+}
+bool fleet_is_revoked(const struct fleet *f, int64_t task_id)
+{
+	return map_get(&f->revoked, key(task_id)) != NULL;
+}
+size_t fleet_device_count(const struct fleet *f)
+{
+	return devices_count(f->devices);
+}
+size_t fleet_task_count(const struct fleet *f)
+{
+	return f->tasks.count;
+}
 
 const struct fleet_firmware *fleet_firmware_by_name(const struct fleet *f, int64_t product_id, const char *name)
 {
@@ -382,7 +430,10 @@ bool fleet_put_task(struct fleet *f, const struct task *t)
 	return true;
 }
 
-void fleet_revoke(struct fleet *f, int64_t task_id) { map_put(&f->revoked, key(task_id), f); }
+void fleet_revoke(struct fleet *f, int64_t task_id)
+{
+	map_put(&f->revoked, key(task_id), f);
+}
 
 void fleet_drop_assignment(struct fleet *f, int64_t rollout_id)
 {
@@ -448,7 +499,10 @@ bool fleet_put_token(struct fleet *f, const struct fleet_token *token)
 	return true;
 }
 
-void fleet_tokens_begin(struct fleet *f) { f->token_generation++; }
+void fleet_tokens_begin(struct fleet *f)
+{
+	f->token_generation++;
+}
 
 void fleet_tokens_end(struct fleet *f, int64_t operator_id)
 {
@@ -469,7 +523,10 @@ void fleet_tokens_end(struct fleet *f, int64_t operator_id)
 	} while (n == 256);
 }
 
-void fleet_load_begin(struct fleet *f) { f->generation++; }
+void fleet_load_begin(struct fleet *f)
+{
+	f->generation++;
+}
 
 static void end_load_devices(struct fleet *f)
 {

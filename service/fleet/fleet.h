@@ -1,8 +1,9 @@
-/* The snapshot: what a poll, a download or a token check must know, in memory, kept true by the change feed (fleet/feed.h) and by this replica's own commits.
+/* The snapshot: what a poll, a download or a token check must know, in memory, kept true by the change feed (fleet/feed.h) and by this
+ * replica's own commits.
  *
- * Readers take fleet_read() and may keep the pointers they get until fleet_done(); they must be short and must not block. One writer at a time
- * (the feed's thread, or the group commit right after its commit). Rows carry a revision: an older one never overwrites a newer one, and what has ended does
- * not come back.
+ * Readers take fleet_read() and may keep the pointers they get until fleet_done(); they must be short and must not block. One writer at a
+ * time (the feed's thread, or the group commit right after its commit). Rows carry a revision: an older one never overwrites a newer one,
+ * and what has ended does not come back.
  */
 #ifndef FLEET_FLEET_H
 #define FLEET_FLEET_H
@@ -30,12 +31,12 @@ struct fleet_firmware {
 struct fleet_task {
 	int64_t id, rollout_id, device_id, firmware_id;
 	int64_t rev, created_ms, updated_ms;
-	int64_t sent_ms;   /* last push handed to the broker by this replica; 0 = none */
+	int64_t sent_ms; /* last push handed to the broker by this replica; 0 = none */
 	enum rollout_way way;
 	enum task_state state;
 	bool fetched;
-	bool reports; /* the device has told a version */
-	bool heard;   /* it has told one since the task began; since it has all bytes, once it has */
+	bool reports;   /* the device has told a version */
+	bool heard;     /* it has told one since the task began; since it has all bytes, once it has */
 	bool on_source; /* the version it told last is its source version */
 	uint16_t generation;
 	char component[COMPONENT_SIZE];
@@ -114,14 +115,16 @@ bool fleet_put_token(struct fleet *fleet, const struct fleet_token *token);
 void fleet_tokens_end(struct fleet *fleet, int64_t operator_id);
 void fleet_drop_task(struct fleet *fleet, int64_t id); /* its row is gone */
 
-/* Forgets all but devices and tokens, also revisions and what was revoked: the database has another history (a restored backup). A full load follows. */
+/* Forgets all but devices and tokens, also revisions and what was revoked: the database has another history (a restored backup). A full
+ * load follows. */
 void fleet_forget(struct fleet *fleet);
 
 /* A full load: begin starts a new generation; everything put from then on is kept, end drops the rest. */
 void fleet_load_begin(struct fleet *fleet);
 void fleet_load_end(struct fleet *fleet);
 
-/* Devices seen since the last call, at most max, as (id, seconds since 1970); *cursor starts at 0 and comes back 0 at the end. Takes the lock itself, in short holds. */
+/* Devices seen since the last call, at most max, as (id, seconds since 1970); *cursor starts at 0 and comes back 0 at the end. Takes the
+ * lock itself, in short holds. */
 size_t fleet_take_seen(struct fleet *fleet, size_t *cursor, int64_t *ids, int64_t *seconds, size_t max);
 
 #endif

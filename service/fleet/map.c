@@ -3,7 +3,10 @@
 #include <stdlib.h>
 
 /* Fibonacci hashing: ids are sequential, hashes are not; both spread. */
-static size_t home(const struct map *m, uint64_t key) { return (size_t)((key * 0x9E3779B97F4A7C15u) >> 20) & m->mask; }
+static size_t home(const struct map *m, uint64_t key)
+{
+	return (size_t)((key * 0x9E3779B97F4A7C15u) >> 20) & m->mask;
+}
 
 void map_free(struct map *m)
 {

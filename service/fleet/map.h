@@ -10,13 +10,13 @@ struct map {
 	struct map_slot {
 		uint64_t key; /* 0 = free */
 		void *value;
-	} *slots;
+	} * slots;
 	size_t mask; /* slots - 1; 0 = no slots yet */
 	size_t count;
 };
 
-void map_free(struct map *m); /* not the values */
-void *map_get(const struct map *m, uint64_t key);      /* NULL when absent */
+void map_free(struct map *m);                           /* not the values */
+void *map_get(const struct map *m, uint64_t key);       /* NULL when absent */
 bool map_put(struct map *m, uint64_t key, void *value); /* false: out of memory */
 void *map_remove(struct map *m, uint64_t key);          /* the value, or NULL */
 

@@ -1,7 +1,7 @@
 /* Which bytes of a file a device has: a sorted set of disjoint intervals, merged as they come, whatever the order of its ranges.
  *
- * Bounded: a device that asks for scattered crumbs is remembered with COVERAGE_MAX intervals; what does not fit is forgotten (it will look as if not
- * fetched, never the other way round). Pure.
+ * Bounded: a device that asks for scattered crumbs is remembered with COVERAGE_MAX intervals; what does not fit is forgotten (it will look
+ * as if not fetched, never the other way round). Pure.
  */
 #ifndef MODEL_COVERAGE_H
 #define MODEL_COVERAGE_H

@@ -14,7 +14,10 @@ static const struct {
 #undef R
 };
 
-const char *reason_name(enum reason_id id) { return sentences[id].name; }
+const char *reason_name(enum reason_id id)
+{
+	return sentences[id].name;
+}
 
 /* The sentences hold at most one %lld. */
 void reason_print(const struct reason *reason, bool chinese, struct buf *out)
@@ -30,7 +33,10 @@ void reason_print(const struct reason *reason, bool chinese, struct buf *out)
 	buf_puts(out, hole + 4);
 }
 
-static struct reason because(enum reason_id id, int64_t number) { return (struct reason){.id = id, .number = number}; }
+static struct reason because(enum reason_id id, int64_t number)
+{
+	return (struct reason){.id = id, .number = number};
+}
 
 /* May a standing rollout be offered? The reason is why not, or STANDING. */
 static struct reason judge_standing(const struct device_facts *facts, const struct candidate *c)
@@ -66,7 +72,10 @@ static struct reason judge(const struct device_facts *facts, const struct candid
 	return because(REASON_NO_CANDIDATE, 0);
 }
 
-static bool is_offer(enum reason_id id) { return id == REASON_LIVE_TASK || id == REASON_ASSIGNED || id == REASON_STANDING; }
+static bool is_offer(enum reason_id id)
+{
+	return id == REASON_LIVE_TASK || id == REASON_ASSIGNED || id == REASON_STANDING;
+}
 
 /* The kinds are declared in the order of their precedence. */
 static bool beats(const struct candidate *a, const struct candidate *b)
@@ -78,7 +87,7 @@ static bool beats(const struct candidate *a, const struct candidate *b)
 }
 
 struct decision decide(const struct device_facts *facts, const struct candidate *candidates, size_t count, int64_t now_ms,
-	struct decision_trace *trace)
+		       struct decision_trace *trace)
 {
 	(void)now_ms; /* waves and windows will ask it */
 	struct decision best = {.reason = because(REASON_NO_CANDIDATE, 0)};

@@ -1,5 +1,5 @@
-/* The one pure decision: decide(device facts, candidates, now) -> an offer or nothing, with the reason (DESIGN.md, idea 1). Every dialect, the
- * push dispatcher and "explain" call this one function. No I/O, no clock, no allocation.
+/* The one pure decision: decide(device facts, candidates, now) -> an offer or nothing, with the reason (DESIGN.md, idea 1). Every dialect,
+ * the push dispatcher and "explain" call this one function. No I/O, no clock, no allocation.
  */
 #ifndef MODEL_DECIDE_H
 #define MODEL_DECIDE_H
@@ -31,7 +31,7 @@ enum reason_id {
 #define R(symbol, name, en, zh) REASON_##symbol,
 	REASON_TABLE(R)
 #undef R
-	REASON_COUNT
+		REASON_COUNT
 };
 
 struct reason {
@@ -56,7 +56,7 @@ struct candidate {
 	int64_t created_ms;
 	int64_t ended_ms; /* of the rollout; 0 = active */
 	const char *component;
-	const char *version; /* the firmware's; "" = unknown */
+	const char *version;   /* the firmware's; "" = unknown */
 	enum task_state state; /* TASK: now. STANDING: of the device's last task of it, if offers > 0 */
 	const char *code;      /* STANDING: of that task */
 	int64_t offers;        /* STANDING: tasks of it this device has had since the rollout was ordered (again) */
@@ -78,9 +78,10 @@ struct decision_trace {
 	struct reason reasons[16];
 };
 
-/* trace may be NULL. Candidates in any order; a live task wins over a standing answer, that over a standing rollout; the newer wins within a kind. */
+/* trace may be NULL. Candidates in any order; a live task wins over a standing answer, that over a standing rollout; the newer wins within
+ * a kind. */
 struct decision decide(const struct device_facts *facts, const struct candidate *candidates, size_t count, int64_t now_ms,
-	struct decision_trace *trace);
+		       struct decision_trace *trace);
 
 /* What becomes of a new order for (device, component) while `live` (NULL = none) is under way. */
 enum order_outcome {

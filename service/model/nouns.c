@@ -4,9 +4,13 @@
 #include <string.h>
 
 static const char *const way_names[] = {[WAY_PUSH] = "push", [WAY_PASSIVE] = "passive", [WAY_STANDING] = "standing"};
-static const char *const role_names[] = {[ROLE_NONE] = "none", [ROLE_VIEWER] = "viewer", [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin"};
+static const char *const role_names[] = {
+	[ROLE_NONE] = "none", [ROLE_VIEWER] = "viewer", [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin"};
 
-const char *rollout_way_name(enum rollout_way way) { return way_names[way]; }
+const char *rollout_way_name(enum rollout_way way)
+{
+	return way_names[way];
+}
 
 bool rollout_way_parse(const char *name, enum rollout_way *out)
 {
@@ -19,7 +23,10 @@ bool rollout_way_parse(const char *name, enum rollout_way *out)
 	return false;
 }
 
-const char *role_name(enum role role) { return role_names[role]; }
+const char *role_name(enum role role)
+{
+	return role_names[role];
+}
 
 enum role role_parse(const char *name)
 {

@@ -1,4 +1,5 @@
-/* The nouns of the service as plain values: no pointers to free, no I/O. Times are ms since 1970 UTC, 0 = never; texts are NUL-terminated UTF-8,
+/* The nouns of the service as plain values: no pointers to free, no I/O. Times are ms since 1970 UTC, 0 = never; texts are NUL-terminated
+ * UTF-8,
  * "" = unknown or none. Sizes include the NUL.
  */
 #ifndef MODEL_NOUNS_H
@@ -8,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-	NAME_SIZE = 65,        /* deviceName, product key */
+	NAME_SIZE = 65,           /* deviceName, product key */
 	FIRMWARE_NAME_SIZE = 129, /* bytes; the seed calls it "name" */
 	VERSION_SIZE = 65,
 	COMPONENT_SIZE = 17,
@@ -35,8 +36,8 @@ struct device {
 	int64_t product_id;
 	char name[NAME_SIZE];
 	char client_id[CLIENT_ID_SIZE];
-	char mac[13];                 /* 12 upper-case hex digits */
-	char version[VERSION_SIZE];   /* of the component "app" */
+	char mac[13];               /* 12 upper-case hex digits */
+	char version[VERSION_SIZE]; /* of the component "app" */
 	int64_t last_seen_ms;
 	int64_t rev;
 	int64_t created_ms;

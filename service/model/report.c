@@ -11,7 +11,10 @@ static struct verdict moves(enum task_event event, const char *code)
 	return (struct verdict){.moves = true, .event = event, .code = code};
 }
 
-static bool is(const char *a, const char *b) { return *a && strcmp(a, b) == 0; }
+static bool is(const char *a, const char *b)
+{
+	return *a && strcmp(a, b) == 0;
+}
 
 /* A report of the right version? An order for the version the device already has is proven only by the bytes. */
 static bool is_right(const struct task *task, const char *firmware_version, const char *version)

@@ -1,4 +1,5 @@
-/* What a device's words and silence mean for its task: pure rules on values (DESIGN.md, idea 2). The caller applies the answer through the task table. */
+/* What a device's words and silence mean for its task: pure rules on values (DESIGN.md, idea 2). The caller applies the answer through the
+ * task table. */
 #ifndef MODEL_REPORT_H
 #define MODEL_REPORT_H
 
@@ -19,7 +20,7 @@ struct report {
 	int64_t task_id; /* 0 = the live task of device and component */
 	char component[COMPONENT_SIZE];
 	char version[VERSION_SIZE];
-	bool booted; /* REPORT_VERSION: with evidence of a boot (a Xiaozhi check, a new MQTT connection); a poll alone is none */
+	bool booted;  /* REPORT_VERSION: with evidence of a boot (a Xiaozhi check, a new MQTT connection); a poll alone is none */
 	int64_t step; /* REPORT_PROGRESS: 0..100, -1 failed, -2 download, -3 verify, -4 write */
 	char detail[TEXT_SIZE];
 	struct coverage bytes; /* REPORT_BYTES */
@@ -29,12 +30,13 @@ struct report {
 struct verdict {
 	bool moves; /* false: nothing */
 	enum task_event event;
-	const char *code; /* static; "" */
+	const char *code;   /* static; "" */
 	bool learn_version; /* this version becomes the firmware's known version */
 };
 
-/* Judges a report against a task of its device and component (task->id may be older than the report: stale ids were ruled out by the caller).
- * firmware_version "" = unknown; size = the artifact's. May alter the task's own notes (got, fetched, seen_version, source_version); *noted says whether it did. */
+/* Judges a report against a task of its device and component (task->id may be older than the report: stale ids were ruled out by the
+ * caller). firmware_version "" = unknown; size = the artifact's. May alter the task's own notes (got, fetched, seen_version,
+ * source_version); *noted says whether it did. */
 struct verdict report_judge(struct task *task, const char *firmware_version, int64_t size, const struct report *report, bool *noted);
 
 struct task_timers {

@@ -10,20 +10,11 @@
 #define REVIVABLE (S(FAILED) | S(TIMED_OUT) | S(UNCONFIRMED))
 
 static const char *const state_names[TASK_STATES] = {
-	[TASK_QUEUED] = "queued",
-	[TASK_NOTIFIED] = "notified",
-	[TASK_ACCEPTED] = "accepted",
-	[TASK_DOWNLOADING] = "downloading",
-	[TASK_DOWNLOADED] = "downloaded",
-	[TASK_INSTALLING] = "installing",
-	[TASK_SUCCEEDED] = "succeeded",
-	[TASK_FAILED] = "failed",
-	[TASK_TIMED_OUT] = "timed_out",
-	[TASK_CANCELLED] = "cancelled",
-	[TASK_SUPERSEDED] = "superseded",
-	[TASK_REJECTED] = "rejected",
-	[TASK_SKIPPED] = "skipped",
-	[TASK_UNCONFIRMED] = "unconfirmed",
+	[TASK_QUEUED] = "queued",           [TASK_NOTIFIED] = "notified",       [TASK_ACCEPTED] = "accepted",
+	[TASK_DOWNLOADING] = "downloading", [TASK_DOWNLOADED] = "downloaded",   [TASK_INSTALLING] = "installing",
+	[TASK_SUCCEEDED] = "succeeded",     [TASK_FAILED] = "failed",           [TASK_TIMED_OUT] = "timed_out",
+	[TASK_CANCELLED] = "cancelled",     [TASK_SUPERSEDED] = "superseded",   [TASK_REJECTED] = "rejected",
+	[TASK_SKIPPED] = "skipped",         [TASK_UNCONFIRMED] = "unconfirmed",
 };
 
 static const char *const event_names[TASK_EVENTS] = {
@@ -54,18 +45,34 @@ const struct task_edge task_edges[] = {
 	{LIVE, EVENT_FAILED, TASK_FAILED, "the update failed", "升级失败"},
 	{LIVE, EVENT_REJECTED, TASK_REJECTED, "the device refused the update", "设备拒绝升级"},
 	{LIVE, EVENT_EXPIRED, TASK_TIMED_OUT, "nothing was heard for too long", "等待超时"},
-	{S(DOWNLOADED) | S(INSTALLING), EVENT_UNCONFIRMED, TASK_UNCONFIRMED, "downloaded, but this device never reports", "已下载,但该设备从不上报"},
+	{S(DOWNLOADED) | S(INSTALLING), EVENT_UNCONFIRMED, TASK_UNCONFIRMED, "downloaded, but this device never reports",
+	 "已下载,但该设备从不上报"},
 	{LIVE, EVENT_CANCELLED, TASK_CANCELLED, "an operator cancelled it", "已被操作员取消"},
 	{UNTOLD, EVENT_SUPERSEDED, TASK_SUPERSEDED, "another order took its place", "已被新的指令取代"},
 	{S(QUEUED) | S(NOTIFIED), EVENT_SKIPPED, TASK_SKIPPED, "the device is on that version already", "设备已是目标版本"},
 };
 const size_t task_edge_count = sizeof task_edges / sizeof *task_edges;
 
-const char *task_state_name(enum task_state state) { return state_names[state]; }
-const char *task_event_name(enum task_event event) { return event_names[event]; }
-bool task_state_is_live(enum task_state state) { return (LIVE >> state) & 1u; }
-bool task_state_is_revivable(enum task_state state) { return (REVIVABLE >> state) & 1u; }
-bool task_state_is_sendable(enum task_state state) { return ((UNTOLD | S(DOWNLOADING)) >> state) & 1u; }
+const char *task_state_name(enum task_state state)
+{
+	return state_names[state];
+}
+const char *task_event_name(enum task_event event)
+{
+	return event_names[event];
+}
+bool task_state_is_live(enum task_state state)
+{
+	return (LIVE >> state) & 1u;
+}
+bool task_state_is_revivable(enum task_state state)
+{
+	return (REVIVABLE >> state) & 1u;
+}
+bool task_state_is_sendable(enum task_state state)
+{
+	return ((UNTOLD | S(DOWNLOADING)) >> state) & 1u;
+}
 
 bool task_state_parse(const char *name, enum task_state *out)
 {

@@ -1,5 +1,5 @@
-/* A task: one device's way through one rollout. States and edges are the rows of one table in task.c, from which the driver, the tests, the SQL CHECK and the
- * diagram in service/DESIGN.md come.
+/* A task: one device's way through one rollout. States and edges are the rows of one table in task.c, from which the driver, the tests, the
+ * SQL CHECK and the diagram in service/DESIGN.md come.
  */
 #ifndef MODEL_TASK_H
 #define MODEL_TASK_H
@@ -93,8 +93,8 @@ bool task_state_is_sendable(enum task_state state);
 /* The edge an event takes from a state; NULL = the event changes nothing there. */
 const struct task_edge *task_edge_find(enum task_state from, enum task_event event);
 
-/* Takes the edge, if there is one: sets state, stage (of the state left, where the new one is failed or timed_out), code, rev, updated_ms, ended_ms. Returns the
- * edge, or NULL when nothing changed. code may be "". */
+/* Takes the edge, if there is one: sets state, stage (of the state left, where the new one is failed or timed_out), code, rev, updated_ms,
+ * ended_ms. Returns the edge, or NULL when nothing changed. code may be "". */
 const struct task_edge *task_apply(struct task *task, enum task_event event, const char *code, int64_t now_ms);
 
 #endif

@@ -193,7 +193,10 @@ static void wait_until(struct outbound *o, int64_t at)
 	pthread_cond_timedwait(&o->wake, &o->lock, &until);
 }
 
-static bool publish_item(struct outbound *o, const void *item) { return publish(o, item); }
+static bool publish_item(struct outbound *o, const void *item)
+{
+	return publish(o, item);
+}
 
 static bool publish_reply(struct outbound *o, const void *reply)
 {

@@ -19,7 +19,8 @@ struct outbound *outbound_start(struct engine *engine, const struct message_dial
 /* The link it publishes on; once, before the first state. */
 void outbound_attach(struct outbound *outbound, struct link *link);
 
-/* Queues a reply to a device, at most once (QoS 0), before any push. Never blocks. A full queue (65,536) drops and counts it: the device repeats. */
+/* Queues a reply to a device, at most once (QoS 0), before any push. Never blocks. A full queue (65,536) drops and counts it: the device
+ * repeats. */
 void outbound_reply(struct outbound *outbound, const char *topic, const void *payload, size_t len);
 
 /* For the link's handlers: never block. */

@@ -1,8 +1,8 @@
 #include "store/db.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,39 +30,55 @@ struct db {
 	size_t prepared_count;
 	int backend; /* the server's process id */
 	bool pipeline;
+	bool doubtful; /* a pipeline failed: what is prepared is not known */
+	bool unsure;   /* what a failed pipeline has prepared at the server */
 	struct sent sent[PIPELINE_MAX];
 	size_t sent_count;
 	bool lost; /* libpq may still call the connection good after the answer that says it is gone */
 };
 
-/* The server processes of this program's connections, so that the feed knows its own NOTIFY. */
-static _Atomic int own_backends[256];
+/* The server processes of this program's connections and whose they are, so that a feed knows its own engine's NOTIFY. */
+struct backend {
+	int pid; /* 0 = free */
+	const struct db_config *config;
+};
+static struct backend backends[256];
+static pthread_mutex_t backends_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Puts `to` where `from` stands; a full table only costs the feed a look. */
-static void swap_backend(int from, int to)
+/* Where it stands; NULL: nowhere. With the lock. */
+static struct backend *find_backend(int pid, const struct db_config *config)
 {
-	for (size_t i = 0; i < sizeof own_backends / sizeof *own_backends; i++) {
-		int expected = from;
-		if (atomic_compare_exchange_strong(&own_backends[i], &expected, to)) {
-			return;
+	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+		if (backends[i].pid == pid && backends[i].config == config) {
+			return &backends[i];
 		}
 	}
+	return NULL;
 }
 
-bool sql_is_own_backend(int pid)
+/* Puts `to` where `from` stands; a full table only costs the feed a look. */
+static void swap_backend(struct backend from, struct backend to)
 {
-	for (size_t i = 0; i < sizeof own_backends / sizeof *own_backends; i++) {
-		if (own_backends[i] == pid) {
-			return true;
-		}
+	pthread_mutex_lock(&backends_lock);
+	struct backend *at = find_backend(from.pid, from.config);
+	if (at) {
+		*at = to;
 	}
-	return false;
+	pthread_mutex_unlock(&backends_lock);
+}
+
+bool sql_is_own_backend(const struct db *db, int pid)
+{
+	pthread_mutex_lock(&backends_lock);
+	bool own = find_backend(pid, db->config) != NULL;
+	pthread_mutex_unlock(&backends_lock);
+	return own;
 }
 
 static void hang_up(struct db *db)
 {
 	if (db->backend) {
-		swap_backend(db->backend, 0);
+		swap_backend((struct backend){db->backend, db->config}, (struct backend){0});
 	}
 	db->backend = 0;
 	PQfinish(db->conn);
@@ -93,6 +109,7 @@ static bool connect_now(struct db *db, struct err *err)
 	db->prepared_count = 0;
 	db->lost = false;
 	db->pipeline = false;
+	db->unsure = false;
 	db->conn = PQconnectdbParams(keys, values, 1);
 	if (PQstatus(db->conn) != CONNECTION_OK) {
 		char text[200];
@@ -103,7 +120,7 @@ static bool connect_now(struct db *db, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "database: %s", text);
 	}
 	db->backend = PQbackendPID(db->conn);
-	swap_backend(0, db->backend);
+	swap_backend((struct backend){0}, (struct backend){db->backend, db->config});
 	return session_setup(db, err);
 }
 
@@ -301,7 +318,7 @@ static bool take_answer(struct db *db, const struct sent *sent, struct err *err)
 	return ok;
 }
 
-/* Ends the pipeline: all answers. After a failure nothing is known of what was prepared in it, so everything is prepared anew. */
+/* Ends the pipeline: all answers. After a failure nothing is known of what was prepared in it: db_rollback() forgets it all. */
 static bool end_pipeline(struct db *db, struct err *err)
 {
 	bool ok = PQpipelineSync(db->conn) == 1;
@@ -313,7 +330,7 @@ static bool end_pipeline(struct db *db, struct err *err)
 	db->pipeline = false;
 	db->sent_count = 0;
 	if (!ok) {
-		db->prepared_count = 0;
+		db->unsure = true;
 		PQexitPipelineMode(db->conn);
 	}
 	if (!ok && err && err->kind == ERR_NONE) {
@@ -422,7 +439,11 @@ void db_rollback(struct db *db)
 		end_pipeline(db, NULL);
 	}
 	if (db_is_alive(db) && PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
-		sql_exec(db, "ROLLBACK; DEALLOCATE ALL", NULL); /* what a failed pipeline prepared is not known */
+		sql_exec(db, "ROLLBACK", NULL);
+	}
+	if (db_is_alive(db) && db->doubtful) {
+		sql_exec(db, "DEALLOCATE ALL", NULL);
 		db->prepared_count = 0;
 	}
+	db->doubtful = false;
 }

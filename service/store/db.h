@@ -12,9 +12,9 @@ struct db;
 struct err;
 
 struct db_config {
-	const char *uri;         /* libpq URI or keyword string; "" = libpq's environment */
-	const char *name;        /* application_name: "otad/worker" ... */
-	int64_t statement_ms;    /* statement_timeout; 0 = none */
+	const char *uri;      /* libpq URI or keyword string; "" = libpq's environment */
+	const char *name;     /* application_name: "otad/worker" ... */
+	int64_t statement_ms; /* statement_timeout; 0 = none */
 };
 
 /* Connects. NULL and ERR_UNAVAILABLE if that fails. config must outlive the connection. */
@@ -25,8 +25,8 @@ void db_close(struct db **db);
 bool db_is_alive(const struct db *db);
 bool db_revive(struct db *db, struct err *err);
 
-/* Writes in a row: from here to db_commit() or db_rollback() statements are only sent, so that the server works on one while the next is being written. Their
- * results, and so their errors, come with db_commit(). Nothing may be read meanwhile. Only inside a transaction. */
+/* Writes in a row: from here to db_commit() or db_rollback() statements are only sent, so that the server works on one while the next is
+ * being written. Their results, and so their errors, come with db_commit(). Nothing may be read meanwhile. Only inside a transaction. */
 bool db_pipeline(struct db *db, struct err *err);
 
 /* Transactions. db_commit: ERR_UNAVAILABLE may mean that it was committed all the same: callers are idempotent. db_rollback never fails. */

@@ -178,8 +178,11 @@ bool store_device_update(struct db *db, struct device *inout, int64_t rev, struc
 
 bool store_device_delete(struct db *db, int64_t id, int64_t **rollouts, size_t *count, struct err *err)
 {
-	static const struct sql delete = {"device_delete", "WITH gone AS (DELETE FROM tasks WHERE device_id = $1 RETURNING rollout_id), ended AS (DELETE FROM rollouts WHERE id IN "
-		"(SELECT rollout_id FROM gone) OR (device_id = $1 AND way = 'passive' AND ended_at IS NULL)) DELETE FROM devices WHERE id = $1"};
+	static const struct sql delete = {
+		"device_delete",
+		"WITH gone AS (DELETE FROM tasks WHERE device_id = $1 RETURNING rollout_id), ended AS (DELETE FROM rollouts WHERE id IN "
+		"(SELECT rollout_id FROM gone) OR (device_id = $1 AND way = 'passive' AND ended_at IS NULL)) DELETE FROM devices WHERE id "
+		"= $1"};
 	struct device old;
 	int64_t live = 0;
 	if (!lock_device(db, id, &old, &live, err)) {

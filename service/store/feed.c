@@ -13,14 +13,17 @@
 
 enum { PAGE = 5000 }; /* as in the statements */
 
-bool store_feed_listen(struct db *db, struct err *err) { return sql_exec(db, "LISTEN otad", err); }
+bool store_feed_listen(struct db *db, struct err *err)
+{
+	return sql_exec(db, "LISTEN otad", err);
+}
 
 /* Did somebody else send one? */
-static bool drain_notes(PGconn *conn)
+static bool drain_notes(struct db *db)
 {
 	bool foreign = false;
-	for (PGnotify *note; (note = PQnotifies(conn));) {
-		foreign = foreign || !sql_is_own_backend(note->be_pid);
+	for (PGnotify *note; (note = PQnotifies(sql_conn(db)));) {
+		foreign = foreign || !sql_is_own_backend(db, note->be_pid);
 		PQfreemem(note);
 	}
 	return foreign;
@@ -34,7 +37,7 @@ bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms, bool *look)
 		return false;
 	}
 	/* a NOTIFY that came along with the answer to an earlier statement makes no noise on the socket any more */
-	*look = drain_notes(conn);
+	*look = drain_notes(db);
 	timeout_ms = *look ? 0 : timeout_ms;
 	struct pollfd fds[2] = {{.fd = PQsocket(conn), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
 	if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR) {
@@ -49,7 +52,7 @@ bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms, bool *look)
 	if (fds[0].revents && !PQconsumeInput(conn)) {
 		return false;
 	}
-	*look = drain_notes(conn) || *look;
+	*look = drain_notes(db) || *look;
 	return PQstatus(conn) == CONNECTION_OK;
 }
 
@@ -121,7 +124,8 @@ void store_changes_free(struct change **changes, size_t count)
 	*changes = NULL;
 }
 
-static const struct sql trim = {"feed_trim",
+static const struct sql trim = {
+	"feed_trim",
 	"DELETE FROM changes WHERE at < now() - make_interval(secs => $1::float8 / 1000) AND pos < (SELECT max(pos) FROM changes)"};
 
 bool store_feed_trim(struct db *db, int64_t keep_ms, struct err *err)
@@ -131,7 +135,10 @@ bool store_feed_trim(struct db *db, int64_t keep_ms, struct err *err)
 	return sql_run(db, &trim, &a, err);
 }
 
-bool store_load_begin(struct db *db, struct err *err) { return sql_exec(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err); }
+bool store_load_begin(struct db *db, struct err *err)
+{
+	return sql_exec(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+}
 
 typedef void row_fn(const PGresult *r, int at, const struct load *load, void *row);
 
@@ -141,10 +148,12 @@ struct loader {
 	struct sql some;
 	row_fn *give;
 };
-#define LOADER(name, select, all_where, some_where, id, give)                                                                              \
-	{                                                                                                                                  \
-		{"load_all_" name, "SELECT " select " WHERE " all_where " AND " id " > $1 ORDER BY " id " LIMIT 5000"},                    \
-			{"load_some_" name, "SELECT " select " WHERE " some_where " AND " id " > $1 AND " id " = ANY($2::bigint[]) ORDER BY " id " LIMIT 5000"}, give  \
+#define LOADER(name, select, all_where, some_where, id, give)                                                           \
+	{                                                                                                               \
+		{"load_all_" name, "SELECT " select " WHERE " all_where " AND " id " > $1 ORDER BY " id " LIMIT 5000"}, \
+			{"load_some_" name, "SELECT " select " WHERE " some_where " AND " id " > $1 AND " id            \
+					    " = ANY($2::bigint[]) ORDER BY " id " LIMIT 5000"},                         \
+			give                                                                                            \
 	}
 
 static bool run_load(struct db *db, const struct loader *loader, const struct load *load, void *row, struct err *err)
@@ -187,7 +196,8 @@ static void give_device(const PGresult *r, int i, const struct load *load, void 
 }
 static const struct loader devices = LOADER("devices", "id, name, product_id, version FROM devices", "true", "true", "id", give_device);
 
-bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err)
+bool store_load_devices(struct db *db, const struct load *load,
+			void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err)
 {
 	return run_load(db, &devices, load, &(struct device_row){row}, err);
 }
@@ -202,8 +212,8 @@ static void give_firmware(const PGresult *r, int i, const struct load *load, voi
 	rows_firmware(r, i, &f);
 	out->row(load->ctx, &f);
 }
-static const struct loader firmware = LOADER("firmware", FIRMWARE_COLUMNS " FROM firmware f JOIN artifacts a USING (sha256)", "f.deleted_at IS NULL",
-	"f.deleted_at IS NULL", "f.id", give_firmware);
+static const struct loader firmware = LOADER("firmware", FIRMWARE_COLUMNS " FROM firmware f JOIN artifacts a USING (sha256)",
+					     "f.deleted_at IS NULL", "f.deleted_at IS NULL", "f.id", give_firmware);
 
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err)
 {
@@ -220,8 +230,9 @@ static void give_rollout(const PGresult *r, int i, const struct load *load, void
 	rows_rollout(r, i, &o);
 	out->row(load->ctx, &o);
 }
-static const struct loader assignments = LOADER("assignments", ROLLOUT_COLUMNS " FROM rollouts r", "r.way = 'passive' AND r.ended_at IS NULL",
-	"r.way = 'passive' AND r.ended_at IS NULL", "r.id", give_rollout);
+static const struct loader assignments =
+	LOADER("assignments", ROLLOUT_COLUMNS " FROM rollouts r", "r.way = 'passive' AND r.ended_at IS NULL",
+	       "r.way = 'passive' AND r.ended_at IS NULL", "r.id", give_rollout);
 
 bool store_load_assignments(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err)
 {
@@ -245,8 +256,10 @@ bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *
 	return run_load(db, &tasks, load, &(struct task_row_fn){row}, err);
 }
 
-static const struct sql revoked = {"load_revoked",
-	"SELECT id FROM tasks WHERE way = 'push' AND state IN ('cancelled', 'superseded', 'rejected') AND created_at > " SQL_TIME("$1::bigint")};
+static const struct sql revoked = {
+	"load_revoked",
+	"SELECT id FROM tasks WHERE way = 'push' AND state IN ('cancelled', 'superseded', 'rejected') AND created_at > " SQL_TIME(
+		"$1::bigint")};
 
 bool store_load_revoked(struct db *db, int64_t since_ms, void *ctx, void (*row)(void *ctx, int64_t task_id), struct err *err)
 {
@@ -265,16 +278,19 @@ struct token_row_fn {
 static void give_token(const PGresult *r, int i, const struct load *load, void *row)
 {
 	const struct token_row_fn *out = row;
-	struct token_row t = {.operator_id = sql_get_i64(r, i, 1), .expires_ms = sql_get_i64(r, i, 3), .role = role_parse(sql_get_text(r, i, 4))};
+	struct token_row t = {
+		.operator_id = sql_get_i64(r, i, 1), .expires_ms = sql_get_i64(r, i, 3), .role = role_parse(sql_get_text(r, i, 4))};
 	sql_get_bytes(r, i, 2, t.hash, sizeof t.hash);
 	sql_copy_text(r, i, 5, t.name, sizeof t.name);
 	out->row(load->ctx, &t);
 }
-#define TOKENS_FROM "k.id, k.operator_id, k.hash, " SQL_MS("k.expires_at") ", o.role, o.name FROM tokens k JOIN operators o ON o.id = k.operator_id"
+#define TOKENS_FROM \
+	"k.id, k.operator_id, k.hash, " SQL_MS("k.expires_at") ", o.role, o.name FROM tokens k JOIN operators o ON o.id = k.operator_id"
 #define TOKENS_GOOD "k.revoked_at IS NULL AND o.disabled_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())"
 static const struct loader tokens_all = LOADER("tokens", TOKENS_FROM, TOKENS_GOOD, "true", "k.id", give_token);
 static const struct loader tokens_of = {
-	.some = {"load_tokens_of", "SELECT " TOKENS_FROM " WHERE " TOKENS_GOOD " AND k.id > $1 AND k.operator_id = ANY($2::bigint[]) ORDER BY k.id LIMIT 5000"},
+	.some = {"load_tokens_of", "SELECT " TOKENS_FROM " WHERE " TOKENS_GOOD
+				   " AND k.id > $1 AND k.operator_id = ANY($2::bigint[]) ORDER BY k.id LIMIT 5000"},
 	.give = give_token,
 };
 

@@ -16,8 +16,9 @@ struct err;
 /* LISTEN; after every (re)connection. */
 bool store_feed_listen(struct db *db, struct err *err);
 
-/* Waits for a NOTIFY, for wake_fd to become readable (drained), or for timeout_ms. *look: somebody else has written, or wake_fd was set (this program's own
- * NOTIFYs are not worth a look: what it commits it shows itself). false: the connection is lost. */
+/* Waits for a NOTIFY, for wake_fd to become readable (drained), or for timeout_ms. *look: somebody else has written, or wake_fd was set
+ * (NOTIFYs of connections that share db's configuration are not worth a look: what it commits it shows itself). false: the connection is
+ * lost. */
 bool store_feed_wait(struct db *db, int wake_fd, int timeout_ms, bool *look);
 
 /* The newest and the oldest position kept (0, 0 when the table is empty). */
@@ -45,7 +46,8 @@ struct load {
 	size_t count;
 	void *ctx;
 };
-bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err);
+bool store_load_devices(struct db *db, const struct load *load,
+			void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err);
 /* Firmware that is not deleted. */
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err);
 /* Active passive assignments. */

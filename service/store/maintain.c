@@ -13,4 +13,7 @@ bool store_maintain_events(struct db *db, int64_t keep_ms, struct err *err)
 	return sql_run(db, &events, &a, err);
 }
 
-bool store_maintain_tokens(struct db *db, struct err *err) { return sql_run(db, &tokens, NULL, err) && sql_run(db, &keys, NULL, err); }
+bool store_maintain_tokens(struct db *db, struct err *err)
+{
+	return sql_run(db, &tokens, NULL, err) && sql_run(db, &keys, NULL, err);
+}

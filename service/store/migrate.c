@@ -8,7 +8,10 @@
 #include "store/sql.h"
 
 /* sql/0001_init.sql -> 1 */
-static int number_of(const struct embedded *m) { return atoi(m->name); }
+static int number_of(const struct embedded *m)
+{
+	return atoi(m->name);
+}
 
 static int newest_known(void)
 {
@@ -44,8 +47,9 @@ static bool current(struct db *db, int64_t *out, struct err *err)
 static bool refuse_newer(int64_t now, struct err *err)
 {
 	if (now > newest_known()) {
-		return err_set(err, ERR_CONFLICT, "the database has schema %lld, this program knows %d: run a newer otad, or restore a backup",
-			(long long)now, newest_known());
+		return err_set(err, ERR_CONFLICT,
+			       "the database has schema %lld, this program knows %d: run a newer otad, or restore a backup", (long long)now,
+			       newest_known());
 	}
 	return true;
 }
@@ -70,10 +74,10 @@ static bool apply_missing(struct db *db, int *applied, struct err *err)
 {
 	int64_t now;
 	if (!sql_exec(db,
-		    "CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, name text NOT NULL,"
-		    " at timestamptz NOT NULL DEFAULT now())",
-		    err) ||
-		!current(db, &now, err) || !refuse_newer(now, err)) {
+		      "CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, name text NOT NULL,"
+		      " at timestamptz NOT NULL DEFAULT now())",
+		      err) ||
+	    !current(db, &now, err) || !refuse_newer(now, err)) {
 		return false;
 	}
 	for (const struct embedded *m = migrations; m->name; m++) {
@@ -106,7 +110,8 @@ bool store_schema_check(struct db *db, struct err *err)
 		return false;
 	}
 	if (now < newest_known()) {
-		return err_set(err, ERR_CONFLICT, "the database has schema %lld, this program needs %d: run 'otad migrate'", (long long)now, newest_known());
+		return err_set(err, ERR_CONFLICT, "the database has schema %lld, this program needs %d: run 'otad migrate'", (long long)now,
+			       newest_known());
 	}
 	return true;
 }

@@ -7,7 +7,8 @@
 struct db;
 struct err;
 
-/* Applies what is missing. *applied = how many. A schema newer than this program is refused (ERR_CONFLICT). Safe to run from many replicas at once. */
+/* Applies what is missing. *applied = how many. A schema newer than this program is refused (ERR_CONFLICT). Safe to run from many replicas
+ * at once. */
 bool store_migrate(struct db *db, int *applied, struct err *err);
 
 /* Is the schema just the one this program knows? ERR_CONFLICT and what to do, if not. */

@@ -5,22 +5,27 @@
 
 #define AFTER_MS(expr) "now() + make_interval(secs => (" expr ")::float8 / 1000)"
 
-static const struct sql put_due = {"outbox_put_due",
-	"INSERT INTO outbox (task_id, due_at) SELECT id, now() FROM unnest($1::bigint[]) u(id)"
-	" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 0"};
-static const struct sql put_taken = {"outbox_put_taken",
-	"INSERT INTO outbox (task_id, due_at, attempt) SELECT id, " AFTER_MS("$2::float8 * (0.75 + 0.5 * random())") ", 1 FROM unnest($1::bigint[]) u(id)"
-	" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1"};
-static const struct sql claim = {"outbox_claim",
+static const struct sql put_due = {"outbox_put_due", "INSERT INTO outbox (task_id, due_at) SELECT id, now() FROM unnest($1::bigint[]) u(id)"
+						     " ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 0"};
+static const struct sql put_taken = {
+	"outbox_put_taken",
+	"INSERT INTO outbox (task_id, due_at, attempt) SELECT id, " AFTER_MS(
+		"$2::float8 * (0.75 + 0.5 * random())") ", 1 FROM unnest($1::bigint[]) u(id)"
+							" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1"};
+static const struct sql claim = {
+	"outbox_claim",
 	"UPDATE outbox o SET attempt = least(attempt + 1, 30),"
-	" due_at = " AFTER_MS("least($3::float8, $2::float8 * 2 ^ attempt) * (0.75 + 0.5 * random())") " WHERE o.task_id IN"
-	" (SELECT task_id FROM outbox WHERE due_at <= now() ORDER BY due_at LIMIT $1::int FOR UPDATE SKIP LOCKED) RETURNING o.task_id, o.attempt - 1"};
+	" due_at = " AFTER_MS(
+		"least($3::float8, $2::float8 * 2 ^ attempt) * (0.75 + 0.5 * random())") " WHERE o.task_id IN"
+											 " (SELECT task_id FROM outbox WHERE due_at <= "
+											 "now() ORDER BY due_at LIMIT $1::int FOR UPDATE "
+											 "SKIP LOCKED) RETURNING o.task_id, o.attempt - 1"};
 static const struct sql next_due = {"outbox_next", "SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::bigint FROM outbox"};
 static const struct sql retry = {"outbox_retry",
-	"UPDATE outbox SET due_at = now(), attempt = greatest(attempt - 1, 0) WHERE task_id = ANY($1::bigint[])"};
+				 "UPDATE outbox SET due_at = now(), attempt = greatest(attempt - 1, 0) WHERE task_id = ANY($1::bigint[])"};
 static const struct sql delay = {"outbox_delay", "UPDATE outbox SET due_at = " AFTER_MS("$2::bigint") " WHERE task_id = ANY($1::bigint[])"};
-static const struct sql restart = {"outbox_restart",
-	"UPDATE outbox SET attempt = 0, due_at = " AFTER_MS("$1::bigint * random()") " WHERE due_at > " AFTER_MS("$1::bigint")};
+static const struct sql restart = {"outbox_restart", "UPDATE outbox SET attempt = 0, due_at = " AFTER_MS(
+							     "$1::bigint * random()") " WHERE due_at > " AFTER_MS("$1::bigint")};
 static const struct sql drop = {"outbox_drop", "DELETE FROM outbox WHERE task_id = ANY($1::bigint[])"};
 
 /* A statement on a list of tasks, with one number more if extra is not NULL. */
@@ -66,7 +71,8 @@ bool store_outbox_restart(struct db *db, int64_t window_ms, struct err *err)
 	return sql_run(db, &restart, &a, err);
 }
 
-bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms, struct err *err)
+bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms,
+			struct err *err)
 {
 	struct sql_args a = {0};
 	sql_i64(&a, (int64_t)max);

@@ -1,5 +1,5 @@
-/* Pushes to be published, shared by all replicas. due_at is always the next time a push is to be sent: whoever takes a row moves it on to the next repetition first, so
- * that a sender that dies, and an acknowledgement that is lost, cost one repetition and nothing else.
+/* Pushes to be published, shared by all replicas. due_at is always the next time a push is to be sent: whoever takes a row moves it on to
+ * the next repetition first, so that a sender that dies, and an acknowledgement that is lost, cost one repetition and nothing else.
  */
 #ifndef STORE_OUTBOX_H
 #define STORE_OUTBOX_H
@@ -22,11 +22,14 @@ struct outbox_pace {
 	int64_t max_ms;
 };
 
-/* Entries for new or re-ordered tasks. taken: the caller sends them at once, so they are due for their first repetition; else they are due now. */
+/* Entries for new or re-ordered tasks. taken: the caller sends them at once, so they are due for their first repetition; else they are due
+ * now. */
 bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken, int64_t min_ms, struct err *err);
 
-/* Takes up to max due entries and moves them on. Commits by itself (outside a transaction). *next_ms: when nothing was taken, ms until the next becomes due (-1: none). */
-bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms, struct err *err);
+/* Takes up to max due entries and moves them on. Commits by itself (outside a transaction). *next_ms: when nothing was taken, ms until the
+ * next becomes due (-1: none). */
+bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms,
+			struct err *err);
 
 /* The broker did not take it: due now. */
 bool store_outbox_retry(struct db *db, const int64_t *tasks, size_t n, struct err *err);

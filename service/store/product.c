@@ -114,7 +114,8 @@ static bool check_unused(struct db *db, int64_t id, struct err *err)
 bool store_product_delete(struct db *db, int64_t id, struct err *err)
 {
 	/* what has ended or was deleted is history and goes along */
-	static const struct sql rollouts = {"product_delete_rollouts", "DELETE FROM rollouts WHERE product_id = $1"};
+	static const struct sql rollouts = {"product_delete_rollouts", "WITH gone AS (DELETE FROM rollouts WHERE product_id = $1 RETURNING "
+								       "id) DELETE FROM tasks WHERE rollout_id IN (SELECT id FROM gone)"};
 	static const struct sql firmware = {"product_delete_firmware", "DELETE FROM firmware WHERE product_id = $1"};
 	static const struct sql product = {"product_delete", "DELETE FROM products WHERE id = $1"};
 	struct sql_args a = {0};

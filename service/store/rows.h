@@ -9,21 +9,23 @@ struct rollout;
 struct task;
 
 /* Of tasks, under the name t. */
-#define TASK_COLUMNS                                                                                                                       \
-	"t.id, t.rollout_id, t.device_id, t.firmware_id, t.way, t.component, t.state, t.stage, t.code, t.token, t.source_version,"         \
-	" t.seen_version, t.got, t.fetched, t.offers, t.rev, " SQL_MS("t.created_at") ", " SQL_MS("t.updated_at") ", " SQL_MS("t.ended_at")
+#define TASK_COLUMNS                                                                                                               \
+	"t.id, t.rollout_id, t.device_id, t.firmware_id, t.way, t.component, t.state, t.stage, t.code, t.token, t.source_version," \
+	" t.seen_version, t.got, t.fetched, t.offers, t.rev, " SQL_MS("t.created_at") ", " SQL_MS("t.updated_at") ", " SQL_MS(     \
+		"t.ended_at")
 enum { TASK_COLUMN_COUNT = 19 };
 void rows_task(const PGresult *r, int row, struct task *out);
 
 /* Of firmware f JOIN artifacts a USING (sha256). */
-#define FIRMWARE_COLUMNS                                                                                                                   \
+#define FIRMWARE_COLUMNS \
 	"f.id, f.product_id, f.component, f.name, f.file_name, f.version, f.sha256, a.md5, a.size, f.rev, " SQL_MS("f.created_at")
 enum { FIRMWARE_COLUMN_COUNT = 11 };
 void rows_firmware(const PGresult *r, int row, struct firmware *out);
 
 /* Of rollouts r; the task is the latest one of it. */
-#define ROLLOUT_COLUMNS                                                                                                                    \
-	"r.id, r.way, r.product_id, r.device_id, r.firmware_id, (SELECT max(x.id) FROM tasks x WHERE x.rollout_id = r.id AND x.way <> 'push'), r.component,"   \
+#define ROLLOUT_COLUMNS                                                                                                                 \
+	"r.id, r.way, r.product_id, r.device_id, r.firmware_id, (SELECT max(x.id) FROM tasks x WHERE x.rollout_id = r.id AND x.way <> " \
+	"'push'), r.component,"                                                                                                         \
 	" r.version_name, r.description, " SQL_MS("r.created_at") ", " SQL_MS("r.ended_at")
 enum { ROLLOUT_COLUMN_COUNT = 11 };
 void rows_rollout(const PGresult *r, int row, struct rollout *out);

@@ -18,11 +18,26 @@ static void add(struct sql_args *a, const char *value, int length, int format)
 	a->count++;
 }
 
-void sql_text(struct sql_args *a, const char *s) { add(a, s, 0, 0); }
-void sql_text_or_null(struct sql_args *a, const char *s) { add(a, *s ? s : NULL, 0, 0); }
-void sql_null(struct sql_args *a) { add(a, NULL, 0, 0); }
-void sql_bool(struct sql_args *a, bool v) { add(a, v ? "t" : "f", 0, 0); }
-void sql_bytes(struct sql_args *a, const void *data, size_t len) { add(a, data, (int)len, 1); }
+void sql_text(struct sql_args *a, const char *s)
+{
+	add(a, s, 0, 0);
+}
+void sql_text_or_null(struct sql_args *a, const char *s)
+{
+	add(a, *s ? s : NULL, 0, 0);
+}
+void sql_null(struct sql_args *a)
+{
+	add(a, NULL, 0, 0);
+}
+void sql_bool(struct sql_args *a, bool v)
+{
+	add(a, v ? "t" : "f", 0, 0);
+}
+void sql_bytes(struct sql_args *a, const void *data, size_t len)
+{
+	add(a, data, (int)len, 1);
+}
 
 void sql_i64(struct sql_args *a, int64_t v)
 {
@@ -46,7 +61,10 @@ void sql_list_init(struct sql_list *l)
 	buf_putc(&l->text, '{');
 }
 
-void sql_list_free(struct sql_list *l) { buf_free(&l->text); }
+void sql_list_free(struct sql_list *l)
+{
+	buf_free(&l->text);
+}
 
 static void separate(struct sql_list *l)
 {
@@ -118,9 +136,18 @@ void sql_array(struct sql_args *a, struct sql_list *l)
 	sql_text(a, buf_cstr(&l->text));
 }
 
-int64_t sql_get_i64(const PGresult *r, int row, int col) { return strtoll(PQgetvalue(r, row, col), NULL, 10); }
-const char *sql_get_text(const PGresult *r, int row, int col) { return PQgetvalue(r, row, col); }
-bool sql_get_bool(const PGresult *r, int row, int col) { return PQgetvalue(r, row, col)[0] == 't'; }
+int64_t sql_get_i64(const PGresult *r, int row, int col)
+{
+	return strtoll(PQgetvalue(r, row, col), NULL, 10);
+}
+const char *sql_get_text(const PGresult *r, int row, int col)
+{
+	return PQgetvalue(r, row, col);
+}
+bool sql_get_bool(const PGresult *r, int row, int col)
+{
+	return PQgetvalue(r, row, col)[0] == 't';
+}
 
 bool sql_get_bytes(const PGresult *r, int row, int col, void *out, size_t len)
 {
@@ -128,4 +155,7 @@ bool sql_get_bytes(const PGresult *r, int row, int col, void *out, size_t len)
 	return text[0] == '\\' && text[1] == 'x' && text_unhex(text + 2, out, len);
 }
 
-void sql_copy_text(const PGresult *r, int row, int col, char *dst, size_t size) { text_copy(dst, size, PQgetvalue(r, row, col)); }
+void sql_copy_text(const PGresult *r, int row, int col, char *dst, size_t size)
+{
+	text_copy(dst, size, PQgetvalue(r, row, col));
+}

@@ -47,12 +47,13 @@ void sql_list_text(struct sql_list *l, const char *s);
 void sql_list_text_or_null(struct sql_list *l, const char *s); /* "" -> NULL */
 void sql_list_bool(struct sql_list *l, bool v);
 void sql_list_bytes(struct sql_list *l, const void *data, size_t len); /* bytea */
-void sql_list_ms(struct sql_list *l, int64_t wall_ms); /* bigint ms for SQL_TIME(); 0 -> NULL */
+void sql_list_ms(struct sql_list *l, int64_t wall_ms);                 /* bigint ms for SQL_TIME(); 0 -> NULL */
 void sql_array(struct sql_args *a, struct sql_list *l);
 #define scoped_list scoped(sql_list_free)
 
-/* Runs it; the result (text format) is the caller's to PQclear. NULL and err: the kind by SQLSTATE; 23505 ERR_EXISTS, 23503 ERR_CONFLICT, 23514 and 22xxx ERR_INVALID,
- * 53100 ERR_NO_SPACE, lost connection, shutdown, 53xxx, 57xxx ERR_UNAVAILABLE, 40xxx ERR_BUSY, else ERR_INTERNAL. */
+/* Runs it; the result (text format) is the caller's to PQclear. NULL and err: the kind by SQLSTATE; 23505 ERR_EXISTS, 23503 ERR_CONFLICT,
+ * 23514 and 22xxx ERR_INVALID, 53100 ERR_NO_SPACE, lost connection, shutdown, 53xxx, 57xxx ERR_UNAVAILABLE, 40xxx ERR_BUSY, else
+ * ERR_INTERNAL. */
 PGresult *sql_query(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err);
 bool sql_run(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err); /* result dropped */
 /* For statements that answer one whole number. In a pipeline *out is set by db_commit(). out may be NULL. */
@@ -63,8 +64,8 @@ bool sql_run_lists(struct db *db, const struct sql *stmt, struct sql_list *lists
 PGresult *sql_query_binary(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err);
 bool sql_exec(struct db *db, const char *text, struct err *err); /* simple protocol, several statements allowed */
 PGconn *sql_conn(struct db *db);
-/* Is this server process one of this program's own connections? Any thread. */
-bool sql_is_own_backend(int pid);
+/* Does this server process serve a connection of the same configuration as db's (the same engine's)? Any thread. */
+bool sql_is_own_backend(const struct db *db, int pid);
 void sql_clear_(PGresult **r);
 #define scoped_result scoped(sql_clear_)
 
@@ -77,7 +78,6 @@ void sql_copy_text(const PGresult *r, int row, int col, char *dst, size_t size);
 
 /* SQL fragment that makes ms since 1970 of a timestamptz. */
 #define SQL_MS(expr) "(extract(epoch FROM " expr ") * 1000)::bigint"
-
 
 /* And back: a timestamptz of bigint ms (NULL stays NULL). */
 #define SQL_TIME(expr) "to_timestamp((" expr ")::float8 / 1000)"

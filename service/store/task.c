@@ -10,12 +10,13 @@
 #include "store/sql.h"
 
 static const struct sql lock_of_devices = {"tasks_lock",
-	"SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id IN ("
-	" SELECT x.id FROM unnest($1::bigint[]) d(id) CROSS JOIN LATERAL ("
-	"  (SELECT l.id FROM tasks l WHERE l.device_id = d.id AND l.ended_at IS NULL)"
-	"  UNION ALL (SELECT r.id FROM tasks r WHERE r.device_id = d.id ORDER BY r.id DESC LIMIT 3)) x"
-	" UNION ALL SELECT unnest($2::bigint[])) ORDER BY t.id FOR UPDATE"};
-static const struct sql lock_named = {"tasks_lock_named", "SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR UPDATE"};
+					   "SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id IN ("
+					   " SELECT x.id FROM unnest($1::bigint[]) d(id) CROSS JOIN LATERAL ("
+					   "  (SELECT l.id FROM tasks l WHERE l.device_id = d.id AND l.ended_at IS NULL)"
+					   "  UNION ALL (SELECT r.id FROM tasks r WHERE r.device_id = d.id ORDER BY r.id DESC LIMIT 3)) x"
+					   " UNION ALL SELECT unnest($2::bigint[])) ORDER BY t.id FOR UPDATE"};
+static const struct sql lock_named = {"tasks_lock_named",
+				      "SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR UPDATE"};
 
 static void fill_ids(struct sql_list *list, const int64_t *ids, size_t n)
 {
@@ -51,9 +52,10 @@ bool store_tasks_lock(struct db *db, const struct task_wish *wish, struct task *
 	return true;
 }
 
-static const struct sql lock_devices = {"orders_lock_devices", "SELECT id FROM devices WHERE id = ANY($1::bigint[]) ORDER BY id FOR KEY SHARE"};
-static const struct sql lock_firmware = {"orders_lock_firmware",
-	"SELECT id FROM firmware WHERE id = ANY($1::bigint[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE"};
+static const struct sql lock_devices = {"orders_lock_devices",
+					"SELECT id FROM devices WHERE id = ANY($1::bigint[]) ORDER BY id FOR KEY SHARE"};
+static const struct sql lock_firmware = {
+	"orders_lock_firmware", "SELECT id FROM firmware WHERE id = ANY($1::bigint[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE"};
 
 static bool lock_present(struct db *db, const struct sql *stmt, const int64_t *ids, size_t n, int64_t *out, size_t *count, struct err *err)
 {
@@ -69,14 +71,15 @@ static bool lock_present(struct db *db, const struct sql *stmt, const int64_t *i
 	return r != NULL;
 }
 
-bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware, size_t *firmware_count,
-		       struct err *err)
+bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware,
+		       size_t *firmware_count, struct err *err)
 {
 	return lock_present(db, &lock_devices, wish->devices, wish->device_count, devices, device_count, err) &&
 	       lock_present(db, &lock_firmware, wish->firmware, wish->firmware_count, firmware, firmware_count, err);
 }
 
-static const struct sql new_ids = {"task_ids", "SELECT nextval('rollouts_id_seq'), nextval('tasks_id_seq') FROM generate_series(1, $1::int)"};
+static const struct sql new_ids = {"task_ids",
+				   "SELECT nextval('rollouts_id_seq'), nextval('tasks_id_seq') FROM generate_series(1, $1::int)"};
 
 bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, struct err *err)
 {
@@ -90,12 +93,16 @@ bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, 
 	return r != NULL;
 }
 
-static const struct sql insert_rollouts = {"rollouts_insert",
-	"INSERT INTO rollouts (id, kind, way, product_id, device_id, firmware_id, component, version_name, description, created_by, created_at)"
-	" OVERRIDING SYSTEM VALUE SELECT id, CASE way WHEN 'standing' THEN 'standing' ELSE 'single' END, way, product, device, firmware, component,"
-	" version_name, description, created_by, " SQL_TIME("created")
-	" FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[])"
-	" u(id, way, product, device, firmware, component, version_name, description, created_by, created)"};
+static const struct sql insert_rollouts = {
+	"rollouts_insert",
+	"INSERT INTO rollouts (id, kind, way, product_id, device_id, firmware_id, component, version_name, description, created_by, "
+	"created_at)"
+	" OVERRIDING SYSTEM VALUE SELECT id, CASE way WHEN 'standing' THEN 'standing' ELSE 'single' END, way, product, device, firmware, "
+	"component,"
+	" version_name, description, created_by, " SQL_TIME(
+		"created") " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], "
+			   "$8::text[], $9::text[], $10::bigint[])"
+			   " u(id, way, product, device, firmware, component, version_name, description, created_by, created)"};
 
 bool store_rollouts_insert(struct db *db, const struct rollout_insert *rows, size_t n, struct err *err)
 {
@@ -119,7 +126,8 @@ bool store_rollouts_insert(struct db *db, const struct rollout_insert *rows, siz
 	return sql_run_lists(db, &insert_rollouts, l, 10, err);
 }
 
-static const struct sql lock_assignments = {"assignments_lock",
+static const struct sql lock_assignments = {
+	"assignments_lock",
 	"SELECT " ROLLOUT_COLUMNS " FROM rollouts r WHERE r.device_id = ANY($1::bigint[]) AND r.way = 'passive' AND r.ended_at IS NULL"
 	" ORDER BY r.id FOR UPDATE"};
 
@@ -147,19 +155,26 @@ bool store_assignments_lock(struct db *db, const int64_t *devices, size_t n, str
 	return true;
 }
 
-static const struct sql describe_rollout = {"rollout_describe", "UPDATE rollouts SET version_name = $2, description = $3 WHERE id = $1"};
+static const struct sql describe_rollouts = {
+	"rollouts_describe", "UPDATE rollouts r SET version_name = u.version_name, description = u.description"
+			     " FROM unnest($1::bigint[], $2::text[], $3::text[]) u(id, version_name, description) WHERE r.id = u.id"};
 
-bool store_rollout_describe(struct db *db, const struct rollout *rollout, struct err *err)
+bool store_rollouts_describe(struct db *db, const struct rollout *const *rollouts, size_t n, struct err *err)
 {
-	struct sql_args a = {0};
-	sql_i64(&a, rollout->id);
-	sql_text_or_null(&a, rollout->version_name);
-	sql_text(&a, rollout->description);
-	return sql_run(db, &describe_rollout, &a, err);
+	struct sql_list l[3];
+	for (size_t c = 0; c < 3; c++) {
+		sql_list_init(&l[c]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		sql_list_i64(&l[0], rollouts[i]->id);
+		sql_list_text_or_null(&l[1], rollouts[i]->version_name);
+		sql_list_text(&l[2], rollouts[i]->description);
+	}
+	return sql_run_lists(db, &describe_rollouts, l, 3, err);
 }
 
-static const struct sql end_rollouts = {"rollouts_end",
-	"UPDATE rollouts SET ended_at = now(), end_reason = $2 WHERE id = ANY($1::bigint[]) AND ended_at IS NULL"};
+static const struct sql end_rollouts = {
+	"rollouts_end", "UPDATE rollouts SET ended_at = now(), end_reason = $2 WHERE id = ANY($1::bigint[]) AND ended_at IS NULL"};
 
 bool store_rollouts_end(struct db *db, const int64_t *ids, size_t n, const char *reason, struct err *err)
 {
@@ -175,12 +190,15 @@ bool store_rollouts_end(struct db *db, const int64_t *ids, size_t n, const char 
 }
 
 static const struct sql insert_tasks = {"tasks_insert",
-	"INSERT INTO tasks (id, rollout_id, device_id, firmware_id, way, component, state, code, token, source_version, rev, created_at, updated_at, ended_at)"
-	" OVERRIDING SYSTEM VALUE SELECT id, rollout, device, firmware, way, component, state, code, token::uuid, source, rev, " SQL_TIME("created")
-	", " SQL_TIME("updated") ", " SQL_TIME("ended")
-	" FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],"
-	" $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])"
-	" u(id, rollout, device, firmware, way, component, state, code, token, source, rev, created, updated, ended)"};
+					"INSERT INTO tasks (id, rollout_id, device_id, firmware_id, way, component, state, code, token, "
+					"source_version, rev, created_at, updated_at, ended_at)"
+					" OVERRIDING SYSTEM VALUE SELECT id, rollout, device, firmware, way, component, state, code, "
+					"token::uuid, source, rev, " SQL_TIME("created") ", " SQL_TIME("updated") ", " SQL_TIME(
+						"ended") " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], "
+							 "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[],"
+							 " $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])"
+							 " u(id, rollout, device, firmware, way, component, state, code, token, source, "
+							 "rev, created, updated, ended)"};
 
 bool store_tasks_insert(struct db *db, const struct task *const *tasks, size_t n, struct err *err)
 {
@@ -208,11 +226,13 @@ bool store_tasks_insert(struct db *db, const struct task *const *tasks, size_t n
 	return sql_run_lists(db, &insert_tasks, l, 14, err);
 }
 
-static const struct sql update_tasks = {"tasks_update",
+static const struct sql update_tasks = {
+	"tasks_update",
 	"UPDATE tasks t SET state = u.state, stage = u.stage, code = u.code, source_version = u.source, seen_version = u.seen, got = u.got,"
-	" fetched = u.fetched, rev = u.rev, updated_at = " SQL_TIME("u.updated") ", ended_at = " SQL_TIME("u.ended")
-	" FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::bigint[], $10::bigint[],"
-	" $11::bigint[]) u(id, state, stage, code, source, seen, got, fetched, rev, updated, ended) WHERE t.id = u.id"};
+	" fetched = u.fetched, rev = u.rev, updated_at = " SQL_TIME("u.updated") ", ended_at = " SQL_TIME(
+		"u.ended") " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bool[], "
+			   "$9::bigint[], $10::bigint[],"
+			   " $11::bigint[]) u(id, state, stage, code, source, seen, got, fetched, rev, updated, ended) WHERE t.id = u.id"};
 
 bool store_tasks_update(struct db *db, const struct task *const *tasks, size_t n, struct err *err)
 {
@@ -240,8 +260,10 @@ bool store_tasks_update(struct db *db, const struct task *const *tasks, size_t n
 }
 
 static const struct sql insert_events = {"events_insert",
-	"INSERT INTO events (task_id, at, event, from_state, to_state, detail) SELECT task, " SQL_TIME("at") ", event, from_state, to_state, detail"
-	" FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) u(task, event, from_state, to_state, detail, at)"};
+					 "INSERT INTO events (task_id, at, event, from_state, to_state, detail) SELECT task, " SQL_TIME(
+						 "at") ", event, from_state, to_state, detail"
+						       " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], "
+						       "$6::bigint[]) u(task, event, from_state, to_state, detail, at)"};
 
 bool store_events_insert(struct db *db, const struct event_insert *rows, size_t n, int64_t now_ms, struct err *err)
 {
@@ -261,8 +283,8 @@ bool store_events_insert(struct db *db, const struct event_insert *rows, size_t 
 }
 
 static const struct sql insert_audits = {"audits_insert",
-	"INSERT INTO audit (actor, address, request, action, target, detail)"
-	" SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"};
+					 "INSERT INTO audit (actor, address, request, action, target, detail)"
+					 " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"};
 
 bool store_audits_insert(struct db *db, const struct audit_insert *rows, size_t n, struct err *err)
 {
@@ -281,12 +303,13 @@ bool store_audits_insert(struct db *db, const struct audit_insert *rows, size_t 
 	return sql_run_lists(db, &insert_audits, l, 6, err);
 }
 
-static const struct sql write_versions = {"versions_write",
-	"WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) u(device, component, version)),"
-	" app AS (UPDATE devices d SET version = u.version, rev = rev + 1, updated_at = now() FROM u"
-	"  WHERE d.id = u.device AND u.component = 'app' AND d.version IS DISTINCT FROM u.version)"
-	" INSERT INTO device_versions (device_id, component, version) SELECT d.id, u.component, u.version FROM u JOIN devices d ON d.id = u.device"
-	" ON CONFLICT (device_id, component) DO UPDATE SET version = excluded.version, reported_at = now()"};
+static const struct sql write_versions = {
+	"versions_write", "WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) u(device, component, version)),"
+			  " app AS (UPDATE devices d SET version = u.version, rev = rev + 1, updated_at = now() FROM u"
+			  "  WHERE d.id = u.device AND u.component = 'app' AND d.version IS DISTINCT FROM u.version)"
+			  " INSERT INTO device_versions (device_id, component, version) SELECT d.id, u.component, u.version FROM u JOIN "
+			  "devices d ON d.id = u.device"
+			  " ON CONFLICT (device_id, component) DO UPDATE SET version = excluded.version, reported_at = now()"};
 
 bool store_versions_write(struct db *db, const struct version_fact *facts, size_t n, struct err *err)
 {
@@ -302,8 +325,8 @@ bool store_versions_write(struct db *db, const struct version_fact *facts, size_
 	return sql_run_lists(db, &write_versions, l, 3, err);
 }
 
-static const struct sql learn_version = {"firmware_learn",
-	"UPDATE firmware SET version = $2, rev = rev + 1, updated_at = now() WHERE id = $1 AND version IS NULL"};
+static const struct sql learn_version = {
+	"firmware_learn", "UPDATE firmware SET version = $2, rev = rev + 1, updated_at = now() WHERE id = $1 AND version IS NULL"};
 
 bool store_firmware_learn(struct db *db, int64_t firmware_id, const char *version, struct err *err)
 {
@@ -314,8 +337,8 @@ bool store_firmware_learn(struct db *db, int64_t firmware_id, const char *versio
 }
 
 static const struct sql write_seen = {"seen_write",
-	"UPDATE devices d SET last_seen = to_timestamp(u.s) FROM unnest($1::bigint[], $2::bigint[]) u(id, s)"
-	" WHERE d.id = u.id AND (d.last_seen IS NULL OR d.last_seen < to_timestamp(u.s))"};
+				      "UPDATE devices d SET last_seen = to_timestamp(u.s) FROM unnest($1::bigint[], $2::bigint[]) u(id, s)"
+				      " WHERE d.id = u.id AND (d.last_seen IS NULL OR d.last_seen < to_timestamp(u.s))"};
 
 bool store_seen_write(struct db *db, const int64_t *devices, const int64_t *seconds, size_t n, struct err *err)
 {

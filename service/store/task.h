@@ -23,15 +23,16 @@ struct task_wish {
 /* Locks and reads them, ordered by id so that two replicas cannot deadlock. *out is malloc'd. */
 bool store_tasks_lock(struct db *db, const struct task_wish *wish, struct task **out, size_t *count, struct err *err);
 
-/* Of these devices and firmware, those that exist (and are not deleted), ascending; locked against deletion until the end of the transaction. */
+/* Of these devices and firmware, those that exist (and are not deleted), ascending; locked against deletion until the end of the
+ * transaction. */
 struct order_wish {
 	const int64_t *devices;
 	size_t device_count;
 	const int64_t *firmware;
 	size_t firmware_count;
 };
-bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware, size_t *firmware_count,
-		       struct err *err);
+bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware,
+		       size_t *firmware_count, struct err *err);
 
 /* Fresh ids, n of each. */
 bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, struct err *err);
@@ -45,8 +46,8 @@ bool store_rollouts_insert(struct db *db, const struct rollout_insert *rows, siz
 /* The active passive assignments of these devices, locked. *out is malloc'd. */
 bool store_assignments_lock(struct db *db, const int64_t *devices, size_t n, struct rollout **out, size_t *count, struct err *err);
 
-/* Changes what a repeated passive order may change: version name and description. */
-bool store_rollout_describe(struct db *db, const struct rollout *rollout, struct err *err);
+/* Changes what a repeated passive order may change: version name and description. Each rollout once. */
+bool store_rollouts_describe(struct db *db, const struct rollout *const *rollouts, size_t n, struct err *err);
 
 /* Ends active rollouts; reason: done | cancelled | superseded | replaced. */
 bool store_rollouts_end(struct db *db, const int64_t *ids, size_t n, const char *reason, struct err *err);

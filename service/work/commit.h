@@ -1,8 +1,9 @@
-/* The group commit: many requests, one transaction. Operations queue up (bounded) while a transaction runs; the thread then takes all of them, at most `batch`, runs
- * them in one transaction, and completes each after COMMIT.
+/* The group commit: many requests, one transaction. Operations queue up (bounded) while a transaction runs; the thread then takes all of
+ * them, at most `batch`, runs them in one transaction, and completes each after COMMIT.
  *
- * What runs inside must be idempotent: a lost connection repeats the batch once, and a COMMIT whose answer was lost may have happened. When a batch fails for a reason
- * of its data (a row vanished, another replica was faster), it is repeated once, then each operation alone, so that only the culprit fails.
+ * What runs inside must be idempotent: a lost connection repeats the batch once, and a COMMIT whose answer was lost may have happened. When
+ * a batch fails for a reason of its data (a row vanished, another replica was faster), it is repeated once, then each operation alone, so
+ * that only the culprit fails.
  */
 #ifndef WORK_COMMIT_H
 #define WORK_COMMIT_H

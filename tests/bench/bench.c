@@ -1,11 +1,13 @@
 #include "bench.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -50,7 +52,7 @@ int bench_dial(int port, int rcvbuf)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
 	}
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-		bench_die("cannot connect to port %d: %m", port);
+		bench_die("cannot connect to port %d: %s", port, strerror(errno));
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	return fd;
@@ -62,7 +64,7 @@ void bench_send(int fd, const void *data, size_t len)
 	while (len > 0) {
 		ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
 		if (n <= 0) {
-			bench_die("send: %m");
+			bench_die("send: %s", strerror(errno));
 		}
 		at += n;
 		len -= (size_t)n;
@@ -78,8 +80,8 @@ int bench_listen(int *port)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
 	}
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 4096) != 0 ||
-		getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-		bench_die("cannot listen on port %d: %m", *port);
+	    getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+		bench_die("cannot listen on port %d: %s", *port, strerror(errno));
 	}
 	*port = ntohs(address.sin_port);
 	return fd;

@@ -1,4 +1,5 @@
-/* What the benchmarks' own programs share: a clock, a way to give up, loopback connections. They are run by tests/bench/run, never by hand. */
+/* What the benchmarks' own programs share: a clock, a way to give up, loopback connections. They are run by tests/bench/run, never by hand.
+ */
 #ifndef BENCH_H
 #define BENCH_H
 

@@ -2,7 +2,7 @@
  *
  * bench-database digest BYTES              md5 and sha256 of so many bytes
  * bench-database chunks URI BYTES          so many bytes as rows of a table like "chunks", one statement each
- * bench-database reports URI ROWS BATCH    tasks 1 ... ROWS from notified to accepted, with their events and changes
+ * bench-database reports URI FIRST ROWS BATCH   so many tasks from notified to accepted, with their events and changes
  * Prints how many seconds it took.
  */
 #include <libpq-fe.h>
@@ -99,8 +99,14 @@ struct array {
 	size_t len;
 };
 
-static void array_begin(struct array *a) { a->len = (size_t)sprintf(a->text, "{"); }
-static void array_add(struct array *a, const char *value) { a->len += (size_t)sprintf(a->text + a->len, "%s%s", a->len > 1 ? "," : "", value); }
+static void array_begin(struct array *a)
+{
+	a->len = (size_t)sprintf(a->text, "{");
+}
+static void array_add(struct array *a, const char *value)
+{
+	a->len += (size_t)sprintf(a->text + a->len, "%s%s", a->len > 1 ? "," : "", value);
+}
 
 static void batch(PGconn *conn, struct array *a, long first, long count)
 {
@@ -116,12 +122,13 @@ static void batch(PGconn *conn, struct array *a, long first, long count)
 	}
 	check(conn, PQexec(conn, "BEGIN"));
 	check(conn, PQexecPrepared(conn, "tasks", 3, (const char *const[]){a[0].text, a[1].text, a[2].text}, NULL, NULL, 0));
-	check(conn, PQexecPrepared(conn, "events", 5, (const char *const[]){a[0].text, a[4].text, a[3].text, a[4].text, a[5].text}, NULL, NULL, 0));
+	check(conn, PQexecPrepared(conn, "events", 5, (const char *const[]){a[0].text, a[4].text, a[3].text, a[4].text, a[5].text}, NULL,
+				   NULL, 0));
 	check(conn, PQexecPrepared(conn, "change", 1, (const char *const[]){a[0].text}, NULL, NULL, 0));
 	check(conn, PQexec(conn, "COMMIT"));
 }
 
-static void reports(PGconn *conn, long rows, long size)
+static void reports(PGconn *conn, long first, long rows, long size)
 {
 	struct array arrays[6];
 	for (int i = 0; i < 6; i++) {
@@ -133,9 +140,8 @@ static void reports(PGconn *conn, long rows, long size)
 	check(conn, PQprepare(conn, "tasks", update_tasks, 0, NULL));
 	check(conn, PQprepare(conn, "events", insert_events, 0, NULL));
 	check(conn, PQprepare(conn, "change", append_change, 0, NULL));
-	for (long first = 1; first <= rows; first += size) {
-		long left = rows - first + 1;
-		batch(conn, arrays, first, left < size ? left : size);
+	for (long done = 0; done < rows; done += size) {
+		batch(conn, arrays, first + done, rows - done < size ? rows - done : size);
 	}
 	for (int i = 0; i < 6; i++) {
 		free(arrays[i].text);
@@ -151,10 +157,10 @@ int main(int argc, char **argv)
 		digest(bench_number(argv[2]));
 	} else if (argc == 4 && strcmp(what, "chunks") == 0) {
 		chunks(conn, bench_number(argv[3]));
-	} else if (argc == 5 && strcmp(what, "reports") == 0) {
-		reports(conn, bench_number(argv[3]), bench_number(argv[4]));
+	} else if (argc == 6 && strcmp(what, "reports") == 0) {
+		reports(conn, bench_number(argv[3]), bench_number(argv[4]), bench_number(argv[5]));
 	} else {
-		bench_die("usage: bench-database digest BYTES | chunks URI BYTES | reports URI ROWS BATCH");
+		bench_die("usage: bench-database digest BYTES | chunks URI BYTES | reports URI FIRST ROWS BATCH");
 	}
 	printf("seconds %.6f\n", (double)(bench_now() - begin) / 1e9);
 	PQfinish(conn);

@@ -1,8 +1,9 @@
-/* The ceiling of the polls: libmicrohttpd with an empty handler, in the same kind of loop and with the same options as service/http (loop.c, intake.c), but
- * nothing else: one prebuilt response, no callbacks.
+/* The ceiling of the polls: libmicrohttpd with an empty handler, in the same kind of loop and with the same options as service/http
+ * (loop.c, intake.c), but nothing else: one prebuilt response, no callbacks.
  *
  * bench-empty BODY_BYTES: prints its port, serves until it is killed.
  */
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,10 @@
 
 #include "bench.h"
 
-enum { POOL_SIZE = 32 * 1024, CONNECTIONS = 16384, IDLE_S = 60 };
+enum { POOL_SIZE = 24 * 1024, CONNECTIONS = 16384, IDLE_S = 60 };
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
-	const char *data, size_t *size, void **ctx)
+			      const char *data, size_t *size, void **ctx)
 {
 	static char seen;
 	(void)url;
@@ -50,7 +51,7 @@ static void watch(int epoll, int fd, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.fd = fd};
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-		bench_die("epoll_ctl: %m");
+		bench_die("epoll_ctl: %s", strerror(errno));
 	}
 }
 
@@ -77,8 +78,9 @@ int main(int argc, char **argv)
 	int port = 0;
 	int listener = bench_listen(&port);
 	struct MHD_Response *response = make_response(bench_number(argv[1]));
-	struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL, handle, response,
-		MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, 0u,
+	struct MHD_Daemon *daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL, handle, response, MHD_OPTION_LISTEN_SOCKET,
+		listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, 0u,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (!daemon) {

@@ -1,7 +1,7 @@
 /* Slow readers: many downloads at once, each taking a few KiB a second, as devices on a bad line do.
  *
- * bench-slow PORT COUNT BYTES_PER_S PATH...: the n-th connection asks for the n-th path (going round). Prints "flowing" when every connection
- * has had bytes, then reads on until its stdin ends.
+ * bench-slow PORT COUNT BYTES_PER_S PATH...: the n-th connection asks for the n-th path (going round). Prints "flowing" when every
+ * connection has had bytes, then reads on until its stdin ends.
  */
 #include <errno.h>
 #include <poll.h>

@@ -307,6 +307,7 @@ def test_idle_and_dripping_clients_are_closed(site):
 # ---- the simulator
 
 @pytest.mark.thread_leg
+@pytest.mark.config(resend_min="1s")
 def test_the_simulator_s_devices_are_all_updated(site):
     product = site.product()
     for number in range(1, 21):

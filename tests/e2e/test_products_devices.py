@@ -193,3 +193,30 @@ def test_a_withdrawal_acts_on_another_replica_within_a_second(site):
     began = time.monotonic()
     until(lambda: there.get(path).status == 410, "the replica refuses the alias", timeout=5)
     assert time.monotonic() - began < 1
+
+
+def test_cancel_acts_at_once(site):
+    device, firmware = site.lamp()
+    site.push(firmware, device)
+    offer = device.offer()
+    path = f"/api/v3/tasks/{offer['taskId']}/cancel"
+    assert site.operator.post(path).status in (200, 204)
+    assert device.web.get("/api/v2/micro/" + offer["fileName"]).status == 410
+    assert site.task(device)["state"] == "cancelled"
+    problem(site.operator.post(path), 409)
+    problem(site.operator.post("/api/v3/tasks/999999/cancel"), 404)
+    problem(site.viewer.post(path), 403)
+
+
+def test_explain_says_why_in_two_languages(site):
+    device, firmware = site.lamp()
+    path = f"/api/v3/devices/{device.name}/explain"
+
+    def sentences():
+        return site.viewer.get(path).must(200).json["sentences"]
+
+    before = sentences()
+    assert set(before) == {"en", "zh"} and before["en"] and before["zh"]
+    site.assign(firmware, device)
+    assert sentences()["en"] != before["en"]
+    problem(site.viewer.get("/api/v3/devices/nobody/explain"), 404)

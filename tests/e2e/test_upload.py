@@ -93,7 +93,7 @@ BAD = [
     ("empty productId", {"productId": ""}, 1002),
     ("productId is a word", {"productId": "lamp"}, 1003),
     ("unknown product", {"productId": 999_999}, 1001),
-    ("negative product", {"productId": -1}, 1001),
+    ("negative product", {"productId": -1}, 1003),
     ("name too long", {"name": "n" * 200}, 1001),
     ("name with a control character", {"name": "a\nb"}, 1001),
 ]

@@ -1,7 +1,7 @@
 /* What the fuzz targets share.
  *
- * A target is one file with LLVMFuzzerTestOneInput(). With OTAD_FUZZ it is linked with libFuzzer; without, with replay.c, which runs the files of
- * corpus/<target>/ as a plain test. Corpora are text as far as it goes: one field a line, so that a seed can be read.
+ * A target is one file with LLVMFuzzerTestOneInput(). With OTAD_FUZZ it is linked with libFuzzer; without, with replay.c, which runs the
+ * files of corpus/<target>/ as a plain test. Corpora are text as far as it goes: one field a line, so that a seed can be read.
  */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H

@@ -98,7 +98,11 @@ static void check_units(const char *s)
 		CHECK(digits && power < 5 && bytes >> (10 * power) == number && bytes == number << (10 * power));
 	}
 	if (text_to_ms(s, &ms)) {
-		int64_t factor = strcmp(unit, "ms") == 0 ? 1 : strcmp(unit, "m") == 0 ? 60000 : strcmp(unit, "h") == 0 ? 3600000 : strcmp(unit, "d") == 0 ? 86400000 : 1000;
+		int64_t factor = strcmp(unit, "ms") == 0  ? 1
+				 : strcmp(unit, "m") == 0 ? 60000
+				 : strcmp(unit, "h") == 0 ? 3600000
+				 : strcmp(unit, "d") == 0 ? 86400000
+							  : 1000;
 		CHECK(digits && ms >= 0 && ms % factor == 0 && (uint64_t)(ms / factor) == number);
 	}
 }

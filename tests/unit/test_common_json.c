@@ -287,9 +287,9 @@ static void text_is_copied_or_refused_by_its_kind(void **state)
 	expect_text_error("null", true, ERR_MISSING);
 	expect_text_error("Text", true, ERR_MISSING);
 	expect_text_error("empty", true, ERR_EMPTY);
-	expect_text_error("n", false, ERR_INVALID);
-	expect_text_error("yes", false, ERR_INVALID);
-	expect_text_error("list", false, ERR_INVALID);
+	expect_text_error("n", false, ERR_TYPE);
+	expect_text_error("yes", false, ERR_TYPE);
+	expect_text_error("list", false, ERR_TYPE);
 	expect_text_error("line", false, ERR_INVALID);
 	assert_true(json_text(object, "text", true, out, 5, NULL));
 	assert_false(json_text(object, "text", true, out, 4, NULL));
@@ -308,7 +308,7 @@ static void a_number_may_stand_for_text_where_allowed(void **state)
 	}
 	struct err err = {0};
 	assert_false(json_text_or_number(object, "yes", false, out, sizeof out, &err));
-	assert_int_equal(err.kind, ERR_INVALID);
+	assert_int_equal(err.kind, ERR_TYPE);
 	assert_false(json_text_or_number(object, "absent", true, out, sizeof out, &err));
 	assert_int_equal(err.kind, ERR_MISSING);
 }
@@ -351,8 +351,8 @@ static void whole_numbers_are_whole_and_in_range(void **state)
 	static const struct {
 		const char *key;
 		enum err_kind kind;
-	} bad[] = {{"n", ERR_INVALID},   {"half", ERR_INVALID}, {"text", ERR_INVALID}, {"blank", ERR_INVALID},  {"empty", ERR_EMPTY},
-		   {"yes", ERR_INVALID}, {"list", ERR_INVALID}, {"big", ERR_INVALID},  {"absent", ERR_MISSING}, {"null", ERR_MISSING}};
+	} bad[] = {{"n", ERR_TYPE},   {"half", ERR_TYPE}, {"text", ERR_TYPE}, {"blank", ERR_TYPE},     {"empty", ERR_EMPTY},
+		   {"yes", ERR_TYPE}, {"list", ERR_TYPE}, {"big", ERR_TYPE},  {"absent", ERR_MISSING}, {"null", ERR_MISSING}};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct err err = {0};
 		assert_false(json_int(object, bad[i].key, true, INT64_MIN, INT64_MAX, &v, &err));
@@ -377,7 +377,7 @@ static void booleans_are_true_or_false_only(void **state)
 	assert_false(v);
 	struct err err = {0};
 	assert_false(json_bool(object, "whole", false, &v, &err));
-	assert_int_equal(err.kind, ERR_INVALID);
+	assert_int_equal(err.kind, ERR_TYPE);
 	assert_false(json_bool(object, "null", true, &v, &err));
 	assert_int_equal(err.kind, ERR_MISSING);
 }

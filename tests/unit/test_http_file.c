@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,28 @@ static void named(struct http_request *req, struct worker *worker, void *ctx)
 	http_reply_file(req, &f);
 }
 
+/* The descriptor is only lent. */
+static void lend(struct http_request *req, struct worker *worker, void *ctx)
+{
+	(void)worker;
+	(void)ctx;
+	struct http_file f;
+	fill(&f);
+	close(f.fd);
+	f.fd = file;
+	f.lent = true;
+	http_reply_file(req, &f);
+}
+
+static _Atomic(struct http_request *) parked;
+
+static void park(struct http_request *req, struct worker *worker, void *ctx)
+{
+	(void)worker;
+	(void)ctx;
+	atomic_store(&parked, req);
+}
+
 static void *give_soon(void *arg)
 {
 	usleep(10 * 1000);
@@ -144,6 +167,8 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/file", .handle = give},
 	{.method = "GET", .path = "/worker", .where = HTTP_WORKER, .handle = give},
 	{.method = "GET", .path = "/later", .handle = give_later},
+	{.method = "GET", .path = "/lent", .handle = lend},
+	{.method = "GET", .path = "/park", .handle = park},
 	{.method = "GET", .path = "/named", .handle = named},
 	{.method = "GET", .path = "/text", .handle = text},
 };
@@ -301,13 +326,11 @@ static unsigned check_parts(const struct answer *a)
 			assert_ptr_equal(at + 4, a->body + a->len);
 			return parts;
 		}
-		unsigned long long first;
-		unsigned long long last;
-		unsigned long long size;
-		const char *range = strstr(at, "\r\nContent-Range: bytes ");
+		char *range = strstr(at, "\r\nContent-Range: bytes ");
 		assert_non_null(range);
-		assert_int_equal(sscanf(range + 23, "%llu-%llu/%llu", &first, &last, &size), 3);
-		assert_int_equal(size, SIZE);
+		unsigned long long first = strtoull(range + 23, &range, 10);
+		unsigned long long last = strtoull(range + 1, &range, 10);
+		assert_int_equal(strtoull(range + 1, NULL, 10), SIZE);
 		at = strstr(at, "\r\n\r\n") + 4;
 		assert_memory_equal(at, content + first, last - first + 1);
 		at += last - first + 1;
@@ -326,6 +349,28 @@ static void several_ranges_are_multipart(void **state)
 	free(a.body);
 	get("Range: bytes=100000-300000,0-0,1000000-1500000\r\n", 206, &a);
 	assert_int_equal(check_parts(&a), 3);
+	free(a.body);
+}
+
+static void a_lent_descriptor_stays_open(void **state)
+{
+	(void)state;
+	static const char *const ranges[] = {"",
+					     "Range: bytes=5-99\r\n",
+					     "Range: bytes=0-99999\r\n",
+					     "Range: bytes=0-9,20-29\r\n",
+					     "If-None-Match: *\r\n",
+					     "Range: bytes=99999999-\r\n",
+					     "If-Match: \"v0\"\r\n"};
+	for (size_t i = 0; i < COUNT(ranges); i++) {
+		struct answer a;
+		client_request(port, "GET", "/lent", ranges[i], NULL, &a);
+		free(a.body);
+		assert_true(fcntl(file, F_GETFD) >= 0);
+	}
+	struct answer a;
+	client_request(port, "GET", "/lent", NULL, NULL, &a);
+	assert_memory_equal(a.body, content, SIZE);
 	free(a.body);
 }
 
@@ -567,6 +612,27 @@ static void stopping_ends_every_report(void **state)
 	}
 }
 
+static void a_file_that_comes_after_the_stop_is_dropped(void **state)
+{
+	(void)state;
+	struct http_server *other = start(20000);
+	int fd = client_open(http_server_port(other));
+	atomic_store(&parked, NULL);
+	client_send(fd, "GET /park HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9\r\n\r\n");
+	for (int ms = 0; !atomic_load(&parked) && ms < 5000; ms++) {
+		usleep(1000);
+	}
+	http_server_stop(&other, 20);
+	struct http_file f;
+	fill(&f);
+	told_reset();
+	http_reply_file(atomic_load(&parked), &f);
+	assert_int_equal(told.finals, 1);
+	assert_int_equal(told.bytes, 0);
+	assert_int_equal(fcntl(f.fd, F_GETFD), -1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -576,6 +642,7 @@ int main(void)
 		cmocka_unit_test(a_range_outside_is_416),
 		cmocka_unit_test(a_range_not_understood_is_ignored),
 		cmocka_unit_test(several_ranges_are_multipart),
+		cmocka_unit_test(a_lent_descriptor_stays_open),
 		cmocka_unit_test(conditions),
 		cmocka_unit_test(names_are_given_to_old_and_new_clients),
 		cmocka_unit_test(every_byte_is_reported_once),
@@ -587,6 +654,7 @@ int main(void)
 		cmocka_unit_test(a_client_that_stops_reading_is_not_credited_with_what_waits_in_the_kernel),
 		cmocka_unit_test(a_long_transfer_is_reported_while_it_lasts),
 		cmocka_unit_test(stopping_ends_every_report),
+		cmocka_unit_test(a_file_that_comes_after_the_stop_is_dropped),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

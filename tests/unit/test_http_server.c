@@ -329,7 +329,7 @@ static void segments_are_decoded_and_named(void **state)
 	char target[600];
 	char wanted[600];
 	memset(wanted, 'y', 500);
-	strcpy(wanted + 500, "|z|-|7");
+	memcpy(wanted + 500, "|z|-|7", 7);
 	snprintf(target, sizeof(target), "/api/seg/%.500s/of/z", wanted);
 	get(target, NULL, 200, wanted);
 }

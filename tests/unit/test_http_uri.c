@@ -36,7 +36,7 @@ static void long_targets_are_refused(void **state)
 static const char *path(const char *uri)
 {
 	static char text[256];
-	strcpy(text, uri);
+	memcpy(text, uri, strlen(uri) + 1);
 	return http_uri_path(text);
 }
 

@@ -55,7 +55,9 @@ class Device:
         return self.reply()
 
     def progress(self, task, step, desc=""):
+        """Reports a step and returns the reply, which comes after the commit."""
         self.client.publish(self.topic + "/progress", {"taskId": task, "step": step, "desc": desc})
+        return self.reply()
 
     def reply(self, timeout=10):
         while True:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .process import Process, until
+from .process import Process, listening, until
+from .web import Client
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("OTAD_TEST_BUILD", ROOT / "build/asan"))
@@ -81,6 +82,12 @@ class Otad:
         self.process.until_ready(port, 30)
         # A restarted service is found where it was.
         self.write_config(http_port=port())
+        if listening(self.settings["mqtt_port"]):
+            until(self.hears_the_broker, f"otad is connected to the broker:\n{self.process.tail()}")
+
+    def hears_the_broker(self):
+        """What a device says before that is not heard: a broker keeps nothing for a client it does not know."""
+        return Client(self.url).get("/readyz").json.get("broker") == "ok"
 
     @property
     def port(self):

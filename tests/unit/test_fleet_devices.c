@@ -1,0 +1,189 @@
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fleet/devices.h"
+
+static struct devices *d;
+
+static int setup(void **state)
+{
+	(void)state;
+	d = devices_new();
+	return d ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	devices_free(&d);
+	assert_null(d);
+	return 0;
+}
+
+static struct device_entry *by_name(const char *name) { return devices_by_name(d, name, strlen(name)); }
+
+static void a_device_is_found_by_name_and_by_id(void **state)
+{
+	(void)state;
+	struct device_entry *e = devices_put(d, 5, "esp-5", 2, "1.0");
+	assert_non_null(e);
+	assert_ptr_equal(by_name("esp-5"), e);
+	assert_ptr_equal(devices_by_id(d, 5), e);
+	assert_string_equal(devices_name(d, e), "esp-5");
+	assert_string_equal(devices_version(d, e), "1.0");
+	assert_int_equal(e->product_id, 2);
+	assert_null(by_name("esp-"));
+	assert_null(by_name("esp-55"));
+	assert_null(by_name(""));
+	assert_null(devices_by_id(d, 6));
+	assert_int_equal(devices_count(d), 1);
+}
+
+static void putting_it_again_changes_it_in_place(void **state)
+{
+	(void)state;
+	struct device_entry *e = devices_put(d, 5, "esp-5", 2, "1.0");
+	e->seen_s = 77;
+	assert_ptr_equal(devices_put(d, 5, "esp-5", 3, "2.0"), e);
+	assert_int_equal(e->product_id, 3);
+	assert_string_equal(devices_version(d, e), "2.0");
+	assert_int_equal(e->seen_s, 77);
+	assert_int_equal(devices_count(d), 1);
+}
+
+static void a_new_name_replaces_the_old_one(void **state)
+{
+	(void)state;
+	devices_put(d, 5, "old", 2, "1.0");
+	struct device_entry *e = devices_put(d, 5, "new", 2, "1.0");
+	assert_ptr_equal(by_name("new"), e);
+	assert_ptr_equal(devices_by_id(d, 5), e);
+	assert_null(by_name("old"));
+	assert_int_equal(devices_count(d), 1);
+	assert_non_null(devices_put(d, 6, "old", 2, "")); /* the name is free */
+	assert_int_equal(by_name("old")->id, 6);
+}
+
+static void a_removed_device_is_gone_and_its_record_used_again(void **state)
+{
+	(void)state;
+	struct device_entry *e = devices_put(d, 5, "a", 2, "1.0");
+	devices_remove(d, 5);
+	devices_remove(d, 5);
+	assert_null(by_name("a"));
+	assert_null(devices_by_id(d, 5));
+	assert_int_equal(devices_count(d), 0);
+	assert_ptr_equal(devices_put(d, 6, "b", 1, ""), e);
+	assert_int_equal(e->seen_s, 0);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+	(void)state;
+	char name[300];
+	memset(name, 'x', sizeof name);
+	name[256] = '\0';
+	assert_null(devices_put(d, 1, name, 1, ""));
+	name[255] = '\0';
+	assert_non_null(devices_put(d, 1, name, 1, ""));
+	assert_ptr_equal(by_name(name), devices_by_id(d, 1));
+	assert_null(devices_put(d, 2, "", 1, ""));
+	assert_null(devices_put(d, 3, "a", (int64_t)UINT32_MAX + 1, ""));
+	assert_int_equal(devices_count(d), 1);
+}
+
+/* Pointers stay good while the table grows. */
+static void records_do_not_move(void **state)
+{
+	(void)state;
+	char name[24];
+	struct device_entry *first = devices_put(d, 1, "n1", 1, "1.0");
+	for (int64_t i = 2; i <= 20000; i++) {
+		snprintf(name, sizeof name, "n%d", (int)i);
+		assert_non_null(devices_put(d, i * 1000003, name, 1, i % 2 ? "1.0" : "2.0"));
+	}
+	assert_ptr_equal(by_name("n1"), first);
+	for (int64_t i = 2; i <= 20000; i++) {
+		snprintf(name, sizeof name, "n%d", (int)i);
+		struct device_entry *e = by_name(name);
+		assert_non_null(e);
+		assert_int_equal(e->id, i * 1000003);
+		assert_ptr_equal(devices_by_id(d, e->id), e);
+		assert_string_equal(devices_version(d, e), i % 2 ? "1.0" : "2.0");
+	}
+	assert_int_equal(devices_count(d), 20000);
+}
+
+enum { IDS = 600 };
+
+static void agrees_with_an_array_under_random_changes(void **state)
+{
+	(void)state;
+	int names[IDS] = {0}; /* number in the device's name; 0 = no such device */
+	char name[24];
+	srand(1);
+	for (int i = 0; i < 30000; i++) {
+		int64_t id = 1 + rand() % (IDS - 1);
+		if (rand() % 3 == 0) {
+			devices_remove(d, id);
+			names[id] = 0;
+			continue;
+		}
+		names[id] = (int)id + IDS * (1 + rand() % 5); /* never another device's */
+		snprintf(name, sizeof name, "n%d", names[id]);
+		assert_non_null(devices_put(d, id, name, 1, name));
+	}
+	size_t count = 0;
+	for (int64_t id = 1; id < IDS; id++) {
+		const struct device_entry *e = devices_by_id(d, id);
+		assert_int_equal(e != NULL, names[id] != 0);
+		if (e) {
+			count++;
+			snprintf(name, sizeof name, "n%d", names[id]);
+			assert_string_equal(devices_name(d, e), name);
+			assert_string_equal(devices_version(d, e), name);
+			assert_ptr_equal(by_name(name), e);
+		}
+	}
+	assert_int_equal(devices_count(d), count);
+	size_t walked = 0;
+	for (size_t at = 0; devices_next(d, &at);) {
+		walked++;
+	}
+	assert_int_equal(walked, count);
+}
+
+/* Odd devices cannot fill memory with versions. */
+static void versions_beyond_the_bound_are_held_as_unknown(void **state)
+{
+	(void)state;
+	char version[24];
+	struct device_entry *e = devices_put(d, 1, "a", 1, "");
+	for (int i = 0; i < 70000; i++) {
+		snprintf(version, sizeof version, "v%d", i);
+		assert_true(devices_set_version(d, e, version));
+		assert_string_equal(devices_version(d, e), i < 65535 ? version : "");
+	}
+	assert_true(devices_set_version(d, e, "v7")); /* those that are known stay known */
+	assert_string_equal(devices_version(d, e), "v7");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_device_is_found_by_name_and_by_id),
+		TEST(putting_it_again_changes_it_in_place),
+		TEST(a_new_name_replaces_the_old_one),
+		TEST(a_removed_device_is_gone_and_its_record_used_again),
+		TEST(what_does_not_fit_is_refused),
+		TEST(records_do_not_move),
+		TEST(agrees_with_an_array_under_random_changes),
+		TEST(versions_beyond_the_bound_are_held_as_unknown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
