@@ -258,8 +258,10 @@ static int dispatch(enum mode mode, const char *path, int argc, char **argv)
 	}
 	apply_log(config);
 	if (mode == MODE_CHECK) {
-		puts("configuration is good");
-		status = 0;
+		status = engine_check(config, &err) ? 0 : fail(&err);
+		if (status == 0) {
+			puts("configuration is good");
+		}
 	} else if (mode == MODE_PRINT) {
 		status = print_config(config);
 	} else if (argc == 0) {

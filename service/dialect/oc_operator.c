@@ -288,10 +288,8 @@ void oc_unassign(struct http_request *req, struct worker *worker, void *ctx)
 	struct assignment row;
 	int64_t id;
 	auth_actor(req, &actor);
-	if (!query_id(req, "id", &id, &err)) {
-		oc_refuse(req, &err, 0);
-	} else if (!admin_assignment_get(worker, id, &row, &err) ||
-		   !order_cancel(ctx, id, 0, row.rollout.device_id, &actor, done_null, req, &err)) {
+	if (!query_id(req, "id", &id, &err) || !admin_assignment_get(worker, id, &row, &err) ||
+	    !order_cancel(ctx, id, 0, row.rollout.device_id, &actor, done_null, req, &err)) {
 		oc_refuse(req, &err, 0);
 	}
 }
@@ -330,11 +328,9 @@ void oc_delete(struct http_request *req, struct worker *worker, void *ctx)
 	struct actor actor;
 	int64_t id;
 	auth_actor(req, &actor);
-	if (!query_id(req, "id", &id, &err)) {
+	if (!query_id(req, "id", &id, &err) || !admin_firmware_delete(ctx, worker, &actor, id, &err)) {
 		oc_refuse(req, &err, 0);
-	} else if (!admin_firmware_delete(ctx, worker, &actor, id, &err)) {
-		oc_refuse(req, &err, 0);
-	} else {
-		done_null(req, NULL, NULL);
+		return;
 	}
+	done_null(req, NULL, NULL);
 }

@@ -85,7 +85,7 @@ static void refuse(struct op *op, const struct held *live)
 static void order_push(struct batch *b, struct op *op, struct held *live, enum order_outcome outcome)
 {
 	struct rollout *assigned = batch_assignment(b, op->device_id, op->in.order.firmware.component);
-	if (outcome == ORDER_SAME) {
+	if (outcome == ORDER_SAME && live) {
 		op->result.task_id = live->task.id;
 		op->result.rollout_id = live->task.rollout_id;
 		ids_add(b, &b->outbox_put, live->task.id);
@@ -187,7 +187,7 @@ void batch_order(struct batch *b, struct op *op)
 	struct held *live = batch_live(b, op->device_id, fw->component);
 	op->result = (struct order_result){
 		.outcome = decide_order(live ? &live->task : NULL, fw->id), .device_id = op->device_id, .firmware = *fw};
-	if (op->result.outcome == ORDER_REFUSE) {
+	if (op->result.outcome == ORDER_REFUSE && live) {
 		refuse(op, live);
 		return;
 	}

@@ -37,17 +37,30 @@ static bool check_schema(struct engine *e, struct err *err)
 	return ok;
 }
 
-static bool load_key(struct engine *e, const struct config *config, struct err *err)
+static bool read_master(const struct config *config, uint8_t master[32], struct err *err)
 {
 	struct secret text = {0};
-	uint8_t master[32];
-	uint8_t key[32];
 	bool ok = secret_from_file(&text, config->master_key_file, err);
-	if (ok && !text_unhex(text.reveal, master, sizeof master)) {
+	if (ok && !text_unhex(text.reveal, master, 32)) {
 		ok = err_set(err, ERR_INVALID, "%s must hold 64 hex digits: make one with 'openssl rand -hex 32'", config->master_key_file);
 	}
 	secret_clear(&text);
-	if (!ok) {
+	return ok || err_prefix(err, "master_key_file");
+}
+
+bool engine_check(const struct config *config, struct err *err)
+{
+	uint8_t master[32];
+	bool ok = read_master(config, master, err);
+	explicit_bzero(master, sizeof master);
+	return ok;
+}
+
+static bool load_key(struct engine *e, const struct config *config, struct err *err)
+{
+	uint8_t master[32];
+	uint8_t key[32];
+	if (!read_master(config, master, err)) {
 		return false;
 	}
 	digest_derive(master, "alias", key);

@@ -21,6 +21,9 @@ struct pool;
  * threads. */
 struct engine *engine_start(const struct config *config, struct pool *pool, struct err *err);
 
+/* What can be known of a configuration without starting: is the master key there and well-formed? */
+bool engine_check(const struct config *config, struct err *err);
+
 /* Applies reloadable configuration. config must outlive the engine (the old one is not touched again after this returned). */
 void engine_reload(struct engine *engine, const struct config *config);
 

@@ -20,6 +20,7 @@ struct piece {
 	bool dirty;            /* there is something in bytes, or the beginning, to tell */
 	unsigned open;
 	int64_t since_ms;             /* of the oldest untold byte */
+	int64_t told_ms;              /* when bytes were handed over last */
 	struct op *held, **held_last; /* reports that wait */
 	int64_t held_ms;
 };
@@ -118,6 +119,7 @@ static void tell(struct engine *e, struct piece *p)
 	p->sending++;
 	p->began = true;
 	p->dirty = false;
+	p->told_ms = clock_mono_ms();
 }
 
 static void release_held(struct piece *p, struct op **out)
@@ -178,10 +180,12 @@ void evidence_close(struct engine *e, int64_t task_id)
 	struct piece *p = find(e->evidence, task_id);
 	if (p) {
 		p->open -= p->open > 0;
-		if (p->open == 0 && p->held) {
-			if (p->dirty) {
-				tell(e, p);
-			}
+		/* a device that fetches in crumbs does not get a commit for each */
+		bool crumb = !p->held && clock_mono_ms() - p->told_ms < EVIDENCE_CRUMB_MS;
+		if (p->open == 0 && p->dirty && !p->sending && !crumb) {
+			tell(e, p);
+		}
+		if (p->open == 0) {
 			release_held(p, &held);
 		}
 		drop_if_idle(e->evidence, p);

@@ -15,7 +15,7 @@ struct err;
 struct evidence;
 struct op;
 
-enum { EVIDENCE_FLUSH_MS = 2000, EVIDENCE_HOLD_MS = 1000, EVIDENCE_MAX = 100000 };
+enum { EVIDENCE_FLUSH_MS = 500, EVIDENCE_CRUMB_MS = 200, EVIDENCE_HOLD_MS = 1000, EVIDENCE_MAX = 100000 };
 
 struct evidence *evidence_new(void);
 void evidence_free(struct evidence **evidence);

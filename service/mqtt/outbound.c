@@ -24,6 +24,7 @@ struct outbound {
 	struct engine *engine;
 	const struct message_dialect *dialect;
 	const char *public_url;
+	int64_t resend_min;
 	struct link *link;
 	pthread_t thread;
 	pthread_mutex_t lock; /* of what follows */
@@ -60,6 +61,12 @@ static bool push_item(struct outbound *o, struct dispatch_item item)
 	return true;
 }
 
+static void claim_within(struct outbound *o, int64_t ms)
+{
+	int64_t at = clock_mono_ms() + ms;
+	o->claim_at = at < o->claim_at ? at : o->claim_at;
+}
+
 static void ready(void *ctx, const int64_t *tasks, size_t n)
 {
 	struct outbound *o = ctx;
@@ -67,14 +74,9 @@ static void ready(void *ctx, const int64_t *tasks, size_t n)
 	for (size_t i = 0; o->up && i < n; i++) {
 		push_item(o, (struct dispatch_item){.task_id = tasks[i]});
 	}
+	claim_within(o, o->resend_min); /* their first repetition is hardly due before */
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
-}
-
-static void claim_within(struct outbound *o, int64_t ms)
-{
-	int64_t at = clock_mono_ms() + ms;
-	o->claim_at = at < o->claim_at ? at : o->claim_at;
 }
 
 static void published(void *ctx, bool acknowledged)
@@ -318,7 +320,12 @@ struct outbound *outbound_start(struct engine *engine, const struct message_dial
 		err_set(err, ERR_INTERNAL, "out of memory");
 		return NULL;
 	}
-	*o = (struct outbound){.engine = engine, .dialect = dialect, .public_url = config->public_url, .ring = ring, .halted = true};
+	*o = (struct outbound){.engine = engine,
+			       .dialect = dialect,
+			       .public_url = config->public_url,
+			       .resend_min = config->resend_min,
+			       .ring = ring,
+			       .halted = true};
 	o->replies_end = &o->replies;
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);

@@ -10,7 +10,7 @@
 /* sql/0001_init.sql -> 1 */
 static int number_of(const struct embedded *m)
 {
-	return atoi(m->name);
+	return (int)strtol(m->name, NULL, 10);
 }
 
 static int newest_known(void)

@@ -66,7 +66,8 @@ static bool attempt(struct commit *c, struct commit_op **ops, size_t n, struct e
 /* Twice: the first failure may be a dead connection or a race with another replica. */
 static bool try_twice(struct commit *c, struct commit_op **ops, size_t n, struct err *err)
 {
-	return attempt(c, ops, n, err) || attempt(c, ops, n, err);
+	bool done = attempt(c, ops, n, err);
+	return done || attempt(c, ops, n, err);
 }
 
 static void finish(struct commit *c, struct commit_op **ops, size_t n, const struct err *err)

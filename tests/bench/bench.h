@@ -13,7 +13,7 @@
 int64_t bench_now(void);
 
 /* Prints the sentence (printf) and ends the program with status 1. */
-_Noreturn void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);
 
 /* A whole number, or the end of the program. */
 long bench_number(const char *text);

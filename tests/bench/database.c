@@ -118,7 +118,7 @@ static void batch(PGconn *conn, struct array *a, long first, long count)
 			snprintf(id, sizeof id, "%ld", row);
 			array_add(&a[i], i ? constant[i] : id);
 		}
-		strcpy(a[i].text + a[i].len, "}");
+		memcpy(a[i].text + a[i].len, "}", 2);
 	}
 	check(conn, PQexec(conn, "BEGIN"));
 	check(conn, PQexecPrepared(conn, "tasks", 3, (const char *const[]){a[0].text, a[1].text, a[2].text}, NULL, NULL, 0));

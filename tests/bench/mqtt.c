@@ -1,6 +1,7 @@
 #include "mqtt.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -36,16 +37,21 @@ static void put_text(struct out *o, const char *text)
 	put(o, text);
 }
 
-static void finish(struct mqtt_peer *p, uint8_t first, const struct out *o)
+static size_t finish(uint8_t packet[PACKET_MAX + 5], uint8_t first, const struct out *o)
 {
-	uint8_t packet[PACKET_MAX + 5];
 	size_t at = 0;
 	packet[at++] = first;
 	for (size_t left = o->len; at == 1 || left > 0; left >>= 7) {
 		packet[at++] = (uint8_t)((left & 127) | (left > 127 ? 128 : 0));
 	}
 	memcpy(packet + at, o->at, o->len);
-	bench_send(p->fd, packet, at + o->len);
+	return at + o->len;
+}
+
+static void send_now(const struct mqtt_peer *p, uint8_t first, const struct out *o)
+{
+	uint8_t packet[PACKET_MAX + 5];
+	bench_send(p->fd, packet, finish(packet, first, o));
 }
 
 /* The answer to a CONNECT or SUBSCRIBE: nothing else can come now. */
@@ -63,12 +69,14 @@ void mqtt_open(struct mqtt_peer *p, int port, const char *client_id)
 	p->fd = bench_dial(port, 0);
 	p->len = 0;
 	p->last_id = 0;
+	p->waiting = 0;
+	p->out = NULL;
 	put_text(&o, "MQTT");
 	o.at[o.len++] = 4; /* 3.1.1 */
 	o.at[o.len++] = 2; /* clean session */
 	put_u16(&o, KEEPALIVE_S);
 	put_text(&o, client_id);
-	finish(p, CONNECT << 4, &o);
+	send_now(p, CONNECT << 4, &o);
 	await(p, CONNACK, 4, 3);
 }
 
@@ -78,7 +86,7 @@ void mqtt_subscribe(struct mqtt_peer *p, const char *filter, int qos)
 	put_u16(&o, 1);
 	put_text(&o, filter);
 	o.at[o.len++] = (uint8_t)qos;
-	finish(p, SUBSCRIBE << 4 | 2, &o);
+	send_now(p, SUBSCRIBE << 4 | 2, &o);
 	await(p, SUBACK, 5, 4);
 }
 
@@ -89,7 +97,20 @@ void mqtt_publish(struct mqtt_peer *p, const char *topic, const char *payload)
 	put_text(&o, topic);
 	put_u16(&o, p->last_id);
 	put(&o, payload);
-	finish(p, PUBLISH << 4 | 2, &o);
+	p->out = p->out ? p->out : malloc(MQTT_OUT_SIZE);
+	if (!p->out) {
+		bench_die("out of memory");
+	}
+	if (p->waiting + PACKET_MAX + 5 > MQTT_OUT_SIZE) {
+		mqtt_flush(p);
+	}
+	p->waiting += finish(p->out + p->waiting, PUBLISH << 4 | 2, &o);
+}
+
+void mqtt_flush(struct mqtt_peer *p)
+{
+	bench_send(p->fd, p->out, p->waiting);
+	p->waiting = 0;
 }
 
 /* The length of the packet at the beginning, 0 if it is not whole. *body: where its variable part begins. */

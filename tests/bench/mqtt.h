@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MQTT_IN_SIZE = 4096 };
+enum { MQTT_IN_SIZE = 4096, MQTT_OUT_SIZE = 32768 };
 
 struct mqtt_peer {
 	int fd;
 	uint16_t last_id; /* of a packet of ours */
 	size_t len;       /* bytes in `in` */
 	uint8_t in[MQTT_IN_SIZE];
+	size_t waiting; /* bytes in `out` */
+	uint8_t *out;   /* NULL before the first publish */
 };
 
 struct mqtt_packet {
@@ -31,8 +33,10 @@ void mqtt_open(struct mqtt_peer *p, int port, const char *client_id);
 /* Waits for the SUBACK. Before anything else is under way. */
 void mqtt_subscribe(struct mqtt_peer *p, const char *filter, int qos);
 
-/* QoS 1; the PUBACK comes as a packet. Blocks while the socket is full. */
+/* QoS 1, sent with mqtt_flush() at the latest: many at once cost a load less. The PUBACK comes as a packet. Blocks while the socket is
+ * full. */
 void mqtt_publish(struct mqtt_peer *p, const char *topic, const char *payload);
+void mqtt_flush(struct mqtt_peer *p);
 
 /* Takes what the socket has, without waiting, and tells every whole packet; PUBLISHes are acknowledged before. */
 typedef void mqtt_told(void *ctx, struct mqtt_peer *p, const struct mqtt_packet *packet);

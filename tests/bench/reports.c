@@ -50,6 +50,13 @@ static void report(struct load *l, long i)
 	mqtt_publish(&l->peers[i % PUBLISHERS], topic, payload);
 }
 
+static void flush(struct load *l)
+{
+	for (size_t i = 0; i < PUBLISHERS; i++) {
+		mqtt_flush(&l->peers[i]);
+	}
+}
+
 static void repeat_unanswered(struct load *l)
 {
 	for (long i = 0; i < l->sent; i++) {
@@ -58,6 +65,7 @@ static void repeat_unanswered(struct load *l)
 			l->repeated++;
 		}
 	}
+	flush(l);
 	if (l->repeated > l->count * ROUNDS) {
 		bench_die("%ld of %ld reports are never answered", l->count - l->replies, l->count);
 	}
@@ -73,6 +81,7 @@ static void run(struct load *l)
 		for (int burst = 0; burst < BURST && l->sent < l->count && l->sent - l->replies < l->window; burst++) {
 			report(l, l->sent++);
 		}
+		flush(l);
 		bool full = l->sent == l->count || l->sent - l->replies >= l->window;
 		if (poll(fds, PUBLISHERS + 1, full ? REPEAT_MS : 0) == 0 && full) {
 			repeat_unanswered(l);

@@ -1,0 +1,414 @@
+/* Pushes on their way out: repeated with back-off until the device acts, taken by one replica at a time, never lost with their sender. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/dispatch.h"
+#include "engine/engine.h"
+#include "site.h"
+
+static struct replica *r;
+
+static int start(void **state)
+{
+	(void)state;
+	site_new();
+	r = replica_start("");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	replica_stop(&r);
+	return 0;
+}
+
+static int64_t ms_until_due(int64_t task)
+{
+	return site_number("SELECT extract(epoch FROM due_at - now()) * 1000 FROM outbox WHERE task_id = %" PRId64, task);
+}
+
+static int64_t attempt_of(int64_t task)
+{
+	return site_number("SELECT attempt FROM outbox WHERE task_id = %" PRId64, task);
+}
+
+static int64_t rows_of(int64_t task)
+{
+	return site_number("SELECT count(*) FROM outbox WHERE task_id = %" PRId64, task);
+}
+
+static void make_due(int64_t task)
+{
+	site_run("UPDATE outbox SET due_at = now() - interval '1 ms' WHERE task_id = %" PRId64, task);
+}
+
+/* Claims everything that is due; answers how often the task was among it. */
+static int claim(struct replica *by, int64_t task, int64_t *attempt)
+{
+	struct dispatch_item items[256];
+	size_t count = 1;
+	int64_t next_ms = 0;
+	int found = 0;
+	while (count > 0) {
+		struct err err = {0};
+		if (!dispatch_claim(by->engine, items, 256, &count, &next_ms, &err)) {
+			fail_msg("%s", err.text);
+		}
+		for (size_t i = 0; i < count; i++) {
+			if (items[i].task_id == task) {
+				found++;
+				*attempt = items[i].attempt;
+			}
+		}
+	}
+	return found;
+}
+
+/* Whatever was due before this test is out of its way. */
+static void clear(void)
+{
+	int64_t attempt;
+	claim(r, 0, &attempt);
+}
+
+static uint32_t expiry(int64_t task, int64_t attempt)
+{
+	struct dispatch_message m;
+	struct dispatch_item item = {.task_id = task, .attempt = attempt};
+	assert_true(dispatch_message(r->engine, &item, &m));
+	return m.expiry_s;
+}
+
+/* --- repetitions --- */
+
+static void a_push_is_repeated_after_10_s_doubling_to_10_min_with_jitter(void **state)
+{
+	(void)state;
+	static const int64_t seconds[] = {10, 20, 40, 80, 160, 320, 600, 600, 600};
+	clear();
+	int64_t task = push(r, site_device(), SITE_KNOWN);
+	for (int64_t i = 0; i < 9; i++) {
+		if (i > 0) { /* the first sending is the order's own */
+			int64_t attempt = -1;
+			make_due(task);
+			assert_int_equal(claim(r, task, &attempt), 1);
+			assert_int_equal(attempt, i);
+		}
+		assert_int_equal(expiry(task, i), seconds[i]); /* the broker keeps it until the next one, no longer */
+		assert_in_range(ms_until_due(task), seconds[i] * 740, seconds[i] * 1250 + 1);
+		dispatch_sent(r->engine, task);
+	}
+	site_until_task(task, "notified");
+	site_run("UPDATE outbox SET attempt = 30 WHERE task_id = %" PRId64, task); /* as high as it counts */
+	int64_t attempt = 0;
+	make_due(task);
+	assert_int_equal(claim(r, task, &attempt), 1);
+	assert_in_range(ms_until_due(task), 440000, 751000);
+	assert_int_equal(expiry(task, attempt), 600);
+}
+
+static void repetitions_are_spread(void **state)
+{
+	(void)state;
+	int64_t tasks[20];
+	for (int i = 0; i < 20; i++) {
+		tasks[i] = push(r, site_device(), SITE_KNOWN);
+	}
+	assert_in_range(site_number("SELECT count(DISTINCT date_trunc('milliseconds', due_at - t.created_at)) FROM outbox JOIN tasks t ON t.id = task_id"
+				    " WHERE task_id BETWEEN %" PRId64 " AND %" PRId64, tasks[0], tasks[19]), 10, 20);
+}
+
+static void what_the_broker_did_not_take_is_due_at_once(void **state)
+{
+	(void)state;
+	clear();
+	int64_t task = push(r, site_device(), SITE_KNOWN);
+	int64_t attempt = -1;
+	assert_int_equal(claim(r, task, &attempt), 0); /* with the transport */
+	dispatch_failed(r->engine, task);
+	site_until(1, "SELECT count(*) FROM outbox WHERE task_id = %" PRId64 " AND due_at <= now()", task);
+	assert_true(site_task_is(task, "queued")); /* nobody was told */
+	assert_int_equal(claim(r, task, &attempt), 1);
+	assert_int_equal(attempt, 0); /* it did not count */
+}
+
+static void without_a_broker_an_order_is_due_at_once(void **state)
+{
+	(void)state;
+	clear();
+	dispatch_state(r->engine, false);
+	int64_t task = push(r, site_device(), SITE_KNOWN);
+	dispatch_state(r->engine, true);
+	int64_t attempt = -1;
+	assert_int_equal(claim(r, task, &attempt), 1);
+	assert_int_equal(attempt, 0);
+	assert_int_equal(claim(r, task, &attempt), 0); /* moved on */
+}
+
+/* It may have forgotten what it acknowledged. */
+static void when_the_broker_is_back_everything_is_sent_again_soon(void **state)
+{
+	(void)state;
+	clear();
+	int64_t task = push(r, site_device(), SITE_KNOWN);
+	site_run("UPDATE outbox SET attempt = 9, due_at = now() + interval '9 minutes' WHERE task_id = %" PRId64, task);
+	dispatch_state(r->engine, false);
+	dispatch_state(r->engine, true);
+	int64_t attempt = 0;
+	if (claim(r, task, &attempt) == 0) {
+		assert_in_range(ms_until_due(task) + 1000, 0, 11000);
+		assert_int_equal(attempt_of(task), 0);
+	}
+	clear();
+}
+
+static void the_claim_says_when_to_come_again(void **state)
+{
+	(void)state;
+	struct dispatch_item item;
+	struct err err = {0};
+	size_t count = 0;
+	int64_t next_ms = 0;
+	site_run("CREATE TEMP TABLE kept AS SELECT * FROM outbox; DELETE FROM outbox");
+	assert_true(dispatch_claim(r->engine, &item, 1, &count, &next_ms, &err));
+	assert_int_equal(next_ms, -1);
+	int64_t task = push(r, site_device(), SITE_KNOWN);
+	assert_true(dispatch_claim(r->engine, &item, 1, &count, &next_ms, &err));
+	assert_int_equal(count, 0);
+	assert_in_range(next_ms, 5000, 12501);
+	make_due(task);
+	assert_true(dispatch_claim(r->engine, &item, 1, &count, &next_ms, &err));
+	assert_int_equal(count, 1);
+	assert_int_equal(item.task_id, task);
+	site_run("INSERT INTO outbox SELECT * FROM kept; DROP TABLE kept");
+}
+
+/* --- the device acts --- */
+
+static void a_download_holds_repetitions_back_and_its_end_ends_them(void **state)
+{
+	(void)state;
+	int64_t task = push(r, site_device(), SITE_KNOWN);
+	fetch(r, alias_of(r, task), 0, 10);
+	site_until_task(task, "downloading");
+	assert_in_range(ms_until_due(task), 590000, 600000);
+	fetch(r, alias_of(r, task), 10, SITE_SIZE - 10);
+	site_until_task(task, "downloaded");
+	assert_int_equal(rows_of(task), 0);
+}
+
+static void whatever_ends_a_task_ends_its_repetitions(void **state)
+{
+	(void)state;
+	const char *devices[3] = {site_device(), site_device(), site_device()};
+	int64_t tasks[3];
+	for (int i = 0; i < 3; i++) {
+		tasks[i] = push(r, devices[i], SITE_KNOWN);
+		assert_int_equal(rows_of(tasks[i]), 1);
+	}
+	assert_done(report_version(r, devices[0], "2.0", false), ERR_NONE);
+	assert_done(report_step(r, devices[1], -2), ERR_NONE);
+	assert_done(cancel_task(r, tasks[2], devices[2]), ERR_NONE);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(rows_of(tasks[i]), 0);
+	}
+}
+
+static void a_device_that_shows_up_is_told_at_once(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	site_run("UPDATE outbox SET attempt = 7 WHERE task_id = %" PRId64, task);
+	size_t before = replica_ready(r, task);
+	assert_done(poll_as(r, device, ""), ERR_NONE); /* never seen since the start: it was away */
+	for (int64_t deadline = 0; replica_ready(r, task) == before; site_pause()) {
+		assert_true(site_in_time(&deadline));
+	}
+	assert_int_equal(attempt_of(task), 1); /* back-off begins anew */
+	poll_as(r, device, ""); /* it has not been away */
+	report_version(r, site_device(), "1.0", false);
+	assert_int_equal(replica_ready(r, task), before + 1);
+}
+
+static void a_device_that_asks_is_told_again(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	dispatch_presence(r->engine, device);
+	for (int64_t deadline = 0; replica_ready(r, task) < 2; site_pause()) {
+		assert_true(site_in_time(&deadline));
+	}
+	dispatch_presence(r->engine, "d0"); /* nobody: nothing */
+}
+
+/* --- the message --- */
+
+static void the_message_is_the_offer_of_the_task(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	struct dispatch_item item = {.task_id = task};
+	struct dispatch_message m;
+	assert_true(dispatch_message(r->engine, &item, &m));
+	assert_string_equal(m.device, device);
+	assert_int_equal(m.offer.task_id, task);
+	assert_string_equal(m.offer.version, "2.0");
+	assert_int_equal(m.offer.size, SITE_SIZE);
+	assert_string_equal(m.offer.component, "app");
+	assert_true(dispatch_is_ours(r->engine, device, m.offer.alias));
+	assert_false(dispatch_is_ours(r->engine, site_device(), m.offer.alias)); /* another device's topic */
+	m.offer.alias[20] ^= 1;
+	assert_false(dispatch_is_ours(r->engine, device, m.offer.alias));
+	struct dispatch_message again; /* every repetition is the same message */
+	assert_true(dispatch_message(r->engine, &item, &again));
+	m.offer.alias[20] ^= 1;
+	assert_string_equal(again.offer.alias, m.offer.alias);
+	assert_string_equal(again.offer.version, m.offer.version);
+}
+
+static void nothing_is_sent_for_a_task_that_is_over_or_in_hand(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	struct dispatch_item item = {.task_id = task};
+	struct dispatch_message m;
+	fetch(r, alias_of(r, task), 0, SITE_SIZE);
+	site_until_task(task, "downloaded");
+	assert_false(dispatch_message(r->engine, &item, &m));
+	assert_done(cancel_task(r, task, device), ERR_NONE);
+	assert_false(dispatch_message(r->engine, &item, &m));
+}
+
+/* A row whose task is gone does not come back for ever. */
+static void a_stray_row_is_dropped(void **state)
+{
+	(void)state;
+	struct dispatch_message m;
+	struct dispatch_item item = {.task_id = 1 << 30};
+	site_run("INSERT INTO outbox (task_id) VALUES (%d)", 1 << 30);
+	assert_false(dispatch_message(r->engine, &item, &m));
+	site_until(0, "SELECT count(*) FROM outbox WHERE task_id = %d", 1 << 30);
+}
+
+/* --- several senders --- */
+
+static void a_push_that_was_taken_by_a_sender_that_died_is_sent_by_the_next(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	char alias[ALIAS_SIZE];
+	snprintf(alias, sizeof alias, "%s", alias_of(r, task));
+	replica_stop(&r); /* it never said what became of it */
+	r = replica_start("");
+	int64_t attempt = -1;
+	make_due(task); /* the time of its repetition has come */
+	assert_int_equal(claim(r, task, &attempt), 1);
+	assert_string_equal(alias_of(r, task), alias);
+	assert_true(site_task_is(task, "queued"));
+}
+
+struct claimer {
+	struct replica *replica;
+	pthread_t thread;
+	int64_t tasks[SITE_DEVICES];
+	size_t count;
+	bool failed;
+};
+
+static void *claim_all(void *arg)
+{
+	struct claimer *c = arg;
+	size_t got = 1;
+	while (got > 0) {
+		struct dispatch_item items[7];
+		int64_t next_ms = 0;
+		struct err err = {0};
+		got = 0;
+		if (!dispatch_claim(c->replica->engine, items, 7, &got, &next_ms, &err)) {
+			c->failed = true;
+			break;
+		}
+		for (size_t i = 0; i < got && c->count < SITE_DEVICES; i++) {
+			c->tasks[c->count++] = items[i].task_id;
+		}
+	}
+	return NULL;
+}
+
+static void two_replicas_that_claim_at_once_never_take_the_same_push(void **state)
+{
+	(void)state;
+	enum { TASKS = 500 };
+	static struct claimer claimers[2];
+	static struct answer answers[TASKS];
+	memset(claimers, 0, sizeof claimers);
+	clear();
+	for (int i = 0; i < TASKS; i++) {
+		begin_order(r, WAY_PUSH, site_device(), SITE_KNOWN, &answers[i]);
+	}
+	int64_t first = INT64_MAX;
+	for (int i = 0; i < TASKS; i++) {
+		answer_wait(&answers[i]);
+		assert_done(answers[i], ERR_NONE);
+		first = answers[i].order.task_id < first ? answers[i].order.task_id : first;
+	}
+	struct replica *other = replica_start("");
+	int64_t none;
+	claim(other, 0, &none); /* a start begins with sending all again */
+	site_run("UPDATE outbox SET due_at = now() - interval '1 s' WHERE task_id >= %" PRId64, first);
+	claimers[0].replica = r;
+	claimers[1].replica = other;
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&claimers[i].thread, NULL, claim_all, &claimers[i]);
+	}
+	static bool taken[TASKS];
+	size_t sum = 0;
+	for (int i = 0; i < 2; i++) {
+		pthread_join(claimers[i].thread, NULL);
+		sum += claimers[i].count;
+	}
+	replica_stop(&other);
+	for (int i = 0; i < 2; i++) {
+		assert_false(claimers[i].failed);
+		for (size_t j = 0; j < claimers[i].count; j++) {
+			assert_in_range(claimers[i].tasks[j], first, first + TASKS - 1);
+			assert_false(taken[claimers[i].tasks[j] - first]);
+			taken[claimers[i].tasks[j] - first] = true;
+		}
+	}
+	assert_int_equal(sum, TASKS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SITE_TEST(a_push_is_repeated_after_10_s_doubling_to_10_min_with_jitter),
+		SITE_TEST(repetitions_are_spread),
+		SITE_TEST(what_the_broker_did_not_take_is_due_at_once),
+		SITE_TEST(without_a_broker_an_order_is_due_at_once),
+		SITE_TEST(when_the_broker_is_back_everything_is_sent_again_soon),
+		SITE_TEST(the_claim_says_when_to_come_again),
+		SITE_TEST(a_download_holds_repetitions_back_and_its_end_ends_them),
+		SITE_TEST(whatever_ends_a_task_ends_its_repetitions),
+		SITE_TEST(a_device_that_shows_up_is_told_at_once),
+		SITE_TEST(a_device_that_asks_is_told_again),
+		SITE_TEST(the_message_is_the_offer_of_the_task),
+		SITE_TEST(nothing_is_sent_for_a_task_that_is_over_or_in_hand),
+		SITE_TEST(a_stray_row_is_dropped),
+		SITE_TEST(a_push_that_was_taken_by_a_sender_that_died_is_sent_by_the_next),
+		SITE_TEST(two_replicas_that_claim_at_once_never_take_the_same_push),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
