@@ -409,6 +409,19 @@ static bool write_all(struct batch *b, struct db *db, struct err *err)
 	       (!b->audit_count || store_audits_insert(db, b->audits, b->audit_count, err)) && write_changes(b, db, err);
 }
 
+/* Nothing but what happened to pushes at the broker: a push whose "sent" is lost is sent again. */
+static bool is_relaxed(struct commit_op **ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct op *op = (const struct op *)(const void *)ops[i];
+		bool broker = (op->kind == OP_SENT && op->mqtt) || op->kind == OP_UNSENT || op->kind == OP_STRAY;
+		if (!broker) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struct err *err)
 {
 	struct engine *e = ctx;
@@ -426,7 +439,7 @@ bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struc
 	if (b->failed) {
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	}
-	return db_pipeline(db, err) && write_all(b, db, err);
+	return db_pipeline(db, err) && (!is_relaxed(ops, n) || store_commit_relaxed(db, err)) && write_all(b, db, err);
 }
 
 /* --- after COMMIT --- */

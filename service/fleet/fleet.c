@@ -24,11 +24,10 @@ struct fleet {
 	struct map tasks_by_device;  /* device -> first */
 	struct map assignments;      /* rollout -> fleet_assignment */
 	struct map assignments_by_device;
-	struct map tokens;  /* first 8 bytes of the hash -> fleet_token */
-	struct map revoked; /* task -> itself */
-	struct {
-		int64_t id, rev;
-	} ended[ENDED_RING]; /* tasks that ended lately: an older row must not bring them back */
+	struct map tokens;              /* first 8 bytes of the hash -> fleet_token */
+	struct map revoked;             /* task -> itself */
+	struct map ended;               /* task -> its last revision: an older row must not bring back what ended lately */
+	int64_t ended_ring[ENDED_RING]; /* the same tasks, in the order of their ends */
 	size_t ended_at;
 };
 
@@ -76,6 +75,7 @@ void fleet_free(struct fleet **fp)
 	map_free(&f->tasks_by_device);
 	map_free(&f->assignments_by_device);
 	map_free(&f->revoked);
+	map_free(&f->ended);
 	pthread_rwlock_destroy(&f->lock);
 	free(f);
 	*fp = NULL;
@@ -329,12 +329,18 @@ static void name_assignment(const struct fleet *f, struct fleet_assignment *own)
 
 static int64_t ended_rev(const struct fleet *f, int64_t id)
 {
-	for (size_t i = 0; i < ENDED_RING; i++) {
-		if (f->ended[i].id == id) {
-			return f->ended[i].rev;
-		}
+	return (int64_t)(uintptr_t)map_get(&f->ended, key(id));
+}
+
+static void remember_end(struct fleet *f, int64_t id, int64_t rev)
+{
+	int64_t *oldest = &f->ended_ring[f->ended_at];
+	if (*oldest) {
+		map_remove(&f->ended, key(*oldest));
 	}
-	return 0;
+	*oldest = id;
+	f->ended_at = (f->ended_at + 1) % ENDED_RING;
+	map_put(&f->ended, key(id), (void *)(uintptr_t)rev);
 }
 
 /* Takes a task out of its device's list. */
@@ -364,9 +370,7 @@ static void end_task(struct fleet *f, const struct task *t)
 		unlink_task(f, own);
 		free(own);
 	}
-	f->ended[f->ended_at].id = t->id;
-	f->ended[f->ended_at].rev = t->rev;
-	f->ended_at = (f->ended_at + 1) % ENDED_RING;
+	remember_end(f, t->id, t->rev);
 	if (t->state == TASK_CANCELLED || t->state == TASK_SUPERSEDED || t->state == TASK_REJECTED) {
 		fleet_revoke(f, t->id);
 	}
@@ -588,7 +592,8 @@ void fleet_forget(struct fleet *f)
 	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), fleet_drop_assignment);
 	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
 	map_free(&f->revoked);
-	memset(f->ended, 0, sizeof f->ended);
+	map_free(&f->ended);
+	memset(f->ended_ring, 0, sizeof f->ended_ring);
 }
 
 size_t fleet_take_seen(struct fleet *f, size_t *cursor, int64_t *ids, int64_t *seconds, size_t max)

@@ -78,6 +78,13 @@ bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *de
 	       lock_present(db, &lock_firmware, wish->firmware, wish->firmware_count, firmware, firmware_count, err);
 }
 
+static const struct sql relaxed = {"commit_relaxed", "SELECT set_config('synchronous_commit', 'off', true)"};
+
+bool store_commit_relaxed(struct db *db, struct err *err)
+{
+	return sql_run(db, &relaxed, NULL, err);
+}
+
 static const struct sql new_ids = {"task_ids",
 				   "SELECT nextval('rollouts_id_seq'), nextval('tasks_id_seq') FROM generate_series(1, $1::int)"};
 

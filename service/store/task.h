@@ -34,6 +34,9 @@ struct order_wish {
 bool store_orders_lock(struct db *db, const struct order_wish *wish, int64_t *devices, size_t *device_count, int64_t *firmware,
 		       size_t *firmware_count, struct err *err);
 
+/* This transaction's commit need not wait for the disk: what it writes is acknowledged to nobody, and comes again if it is lost. */
+bool store_commit_relaxed(struct db *db, struct err *err);
+
 /* Fresh ids, n of each. */
 bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, struct err *err);
 
