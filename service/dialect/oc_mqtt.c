@@ -58,17 +58,23 @@ static bool decode_status(const struct cJSON *json, struct report *r, struct err
 	return err_set(err, ERR_INVALID, "status must be accepted, downloading, installing, failed or rejected");
 }
 
-static void decode_push_topic(const struct cJSON *json, struct message *m, struct err *err)
+/* Push-shaped, whatever else it holds: a forger must not hide behind a member that we refuse and devices ignore. */
+static bool decode_push(const struct cJSON *json, struct message *m)
 {
-	if (json_has(json, "fileName") || json_has(json, "url")) {
-		m->kind = MESSAGE_PUSH;
-		json_text(json, "fileName", false, m->alias, sizeof m->alias, NULL);
-		return;
+	if (!json_has(json, "fileName") && !json_has(json, "url")) {
+		return false;
 	}
-	bool ok = json_has(json, "version")    ? decode_version(json, &m->report, err)
-		  : json_has(json, "progress") ? decode_progress(json, "progress", &m->report, err)
-					       : decode_status(json, &m->report, err);
-	m->kind = ok ? MESSAGE_REPORT : MESSAGE_BAD;
+	m->kind = MESSAGE_PUSH;
+	json_text(json, "fileName", false, m->alias, sizeof m->alias, NULL);
+	return true;
+}
+
+/* What a device says on the push topic. */
+static bool decode_answer(const struct cJSON *json, struct report *r, struct err *err)
+{
+	return json_has(json, "version")    ? decode_version(json, r, err)
+	       : json_has(json, "progress") ? decode_progress(json, "progress", r, err)
+					    : decode_status(json, r, err);
 }
 
 static bool decode_component(const struct cJSON *json, struct report *r, struct err *err)
@@ -103,14 +109,15 @@ static void decode(const char *topic, const void *payload, size_t len, struct me
 		return;
 	}
 	scoped_json struct cJSON *json = json_parse_object(payload, len, err);
-	if (!json || !decode_component(json, &m->report, err) || !decode_task_id(json, &m->report.task_id, err)) {
+	struct report *r = &m->report;
+	if (!json || (kind == TOPIC_OTA && decode_push(json, m)) || !decode_component(json, r, err) ||
+	    !decode_task_id(json, &r->task_id, err)) {
 		return;
 	}
-	if (kind == TOPIC_OTA) {
-		decode_push_topic(json, m, err);
-	} else if (kind == TOPIC_REPORT ? decode_version(json, &m->report, err) : decode_progress(json, "step", &m->report, err)) {
-		m->kind = MESSAGE_REPORT;
-	}
+	bool ok = kind == TOPIC_OTA      ? decode_answer(json, r, err)
+		  : kind == TOPIC_REPORT ? decode_version(json, r, err)
+					 : decode_progress(json, "step", r, err);
+	m->kind = ok ? MESSAGE_REPORT : MESSAGE_BAD;
 }
 
 /* The seed's three keys first; all values are strings. */

@@ -33,9 +33,6 @@ bool hear_report(struct engine *e, const char *device, const struct report *repo
 	if (!device_id) {
 		return err_set(err, ERR_NOT_FOUND, "no device of that name");
 	}
-	if (hasten) {
-		presence_hasten(e, device_id, hasten);
-	}
 	struct op *op = op_new(e, OP_REPORT);
 	if (!op) {
 		return err_set(err, ERR_INTERNAL, "out of memory");
@@ -51,5 +48,9 @@ bool hear_report(struct engine *e, const char *device, const struct report *repo
 		return false;
 	}
 	metrics_add(METRIC_REPORTS, 1);
+	/* behind the report, which may end the task; and what a device talks about it has */
+	if (hasten && report->kind == REPORT_VERSION && hasten != report->task_id) {
+		presence_hasten(e, device_id, hasten);
+	}
 	return true;
 }

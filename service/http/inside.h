@@ -20,7 +20,7 @@ struct http_watch;
 enum {
 	HTTP_HEADERS_MAX = 8, /* of http_reply_header() */
 	HTTP_VALUE_SIZE = 257,
-	HTTP_HEAD_MAX = 16 * 1024,  /* bytes of request line and header block */
+	HTTP_HEAD_MAX = 8 * 1024,   /* bytes of request line and header block */
 	HTTP_DRAIN_MAX = 64 * 1024, /* bytes of an unwanted body that are read */
 };
 

@@ -17,7 +17,7 @@
 #include "metrics/metrics.h"
 
 enum {
-	POOL_SIZE = 24 * 1024, /* of a connection: HTTP_HEAD_MAX, its index and the reply's head */
+	POOL_SIZE = 16 * 1024, /* of a connection: HTTP_HEAD_MAX, its index and the reply's head */
 	FORM_MAX = 64 * 1024,  /* what a form may hold beside its file */
 };
 
@@ -200,7 +200,7 @@ static bool find_route(struct http_request *req)
 		       req->bad == 414 ? "The URI is longer than 4,096 bytes."
 				       : "The URI is malformed: a bad %-escape, a NUL or not UTF-8.");
 	} else if (MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size > HTTP_HEAD_MAX) {
-		refuse(req, 431, ERR_TOO_LARGE, "The header block is larger than 16 KiB.");
+		refuse(req, 431, ERR_TOO_LARGE, "The header block is larger than 8 KiB.");
 	} else if (!match->route && match->allow[0]) {
 		http_reply_header(req, MHD_HTTP_HEADER_ALLOW, match->allow);
 		refuse(req, 405, ERR_INVALID, "This method is not allowed here.");

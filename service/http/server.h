@@ -5,7 +5,7 @@
  * not replied when it returns is suspended, its head may then be read by whoever works on it, http_reply*() from any thread posts to the
  * loop's queue (eventfd) and the loop resumes it.
  *
- * Limits, all configured: connections (over: closed at accept), header block 16 KiB, URI 4 KiB (414), body per route (413, at once when the
+ * Limits, all configured: connections (over: closed at accept), header block 8 KiB, URI 4 KiB (414), body per route (413, at once when the
  * head tells; what still comes of a refused body is dropped, a short one so that the connection lives on, a long one for 2 s or 1 MiB),
  * idle timeout, and a floor of bytes over time for request heads and bodies (a dripping client is closed). A NUL, a malformed %-escape or
  * invalid UTF-8 in the URI is refused with 400 before any route sees it.

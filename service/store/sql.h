@@ -77,7 +77,7 @@ bool sql_get_bytes(const PGresult *r, int row, int col, void *out, size_t len); 
 void sql_copy_text(const PGresult *r, int row, int col, char *dst, size_t size);
 
 /* SQL fragment that makes ms since 1970 of a timestamptz. */
-#define SQL_MS(expr) "(extract(epoch FROM " expr ") * 1000)::bigint"
+#define SQL_MS(expr) "(date_part('epoch', " expr ") * 1000)::bigint"
 
 /* And back: a timestamptz of bigint ms (NULL stays NULL). */
 #define SQL_TIME(expr) "to_timestamp((" expr ")::float8 / 1000)"

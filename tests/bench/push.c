@@ -119,7 +119,7 @@ static void run_bare(char **argv)
 	memset(like.offer.version, 'v', UUID_SIZE - 1);
 	memset(like.offer.md5, 'd', sizeof like.offer.md5 - 1);
 	memset(like.offer.sha256, 'e', sizeof like.offer.sha256 - 1);
-	strcpy(like.offer.component, "app");
+	memcpy(like.offer.component, "app", sizeof "app");
 	push_bare((int)bench_number(argv[0]), argv[1], bench_number(argv[2]), bench_number(argv[3]), &like);
 }
 

@@ -44,7 +44,7 @@ static bool feed(struct http_form *form, const char *body, size_t len, const cha
 	size_t count = cuts ? strlen(cuts) : 0;
 	bool ok = true;
 	for (size_t at = 0, i = 0; at < len; i++) {
-		size_t n = count ? 1 + (size_t)(unsigned char)(cuts[i % count] - 1) % 32 : len;
+		size_t n = cuts && count ? 1 + (size_t)(unsigned char)(cuts[i % count] - 1) % 32 : len;
 		n = n < len - at ? n : len - at;
 		scoped_free char *piece = malloc(n);
 		CHECK(piece != NULL);

@@ -6,6 +6,7 @@
 #include "common/alias.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/scoped.h"
 #include "common/text.h"
 #include "dialect/oc.h"
@@ -13,7 +14,7 @@
 #include "engine/message.h"
 #include "fuzz.h"
 
-enum { PAYLOAD_MAX = 2048 }; /* of what the transport sends */
+enum { PAYLOAD_MAX = 2048 /* of what the transport sends */, MESSAGE_MAX = 4096 /* of what devices send */ };
 
 static bool fits(const char *s, size_t size)
 {
@@ -40,6 +41,18 @@ static void check_message(const struct message *m, const struct err *err)
 	if (m->kind == MESSAGE_REPORT) {
 		check_report(&m->report);
 	}
+}
+
+/* An object on the push topic that a device could take for an update is seen as a push, whatever else stands in it. */
+static void check_suspicion(const struct message *m, const char *topic, const char *payload, size_t len)
+{
+	char device[TOPIC_DEVICE_SIZE];
+	if (topic_parse(topic, strlen(topic), device) != TOPIC_OTA || len > MESSAGE_MAX) {
+		return;
+	}
+	scoped_json cJSON *json = json_parse_object(payload, len, NULL);
+	bool push = json && (json_has(json, "fileName") || json_has(json, "url"));
+	CHECK(push == (m->kind == MESSAGE_PUSH));
 }
 
 static cJSON *read_strings(const struct buf *payload)
@@ -114,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scoped_free char *payload = fuzz_rest(&in, &len);
 	oc_messages.decode(topic, payload, len, &m, &err);
 	check_message(&m, &err);
+	check_suspicion(&m, topic, payload, len);
 	if (*m.device) {
 		check_replies(m.device, err.kind != ERR_NONE ? &err : NULL);
 		check_push(m.device, m.report.version);

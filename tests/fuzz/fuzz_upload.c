@@ -127,7 +127,7 @@ static char *post(const char *head, const void *body, size_t len, const char *ta
 	buf_put(&request, body, len);
 	buf_puts(&request, tail);
 	CHECK(buf_ok(&request));
-	scoped_free char *answer = serve_exchange(request.data, request.len, &answer_len);
+	const char *answer = serve_exchange(request.data, request.len, &answer_len);
 	buf_free(&request);
 	settle();
 	int status = serve_status(answer);

@@ -25,21 +25,27 @@ static int is_input(const struct dirent *entry)
 
 static bool replay(const char *directory, const char *name)
 {
+	static char input[INPUT_MAX];
 	char path[4096];
 	snprintf(path, sizeof path, "%s/%s", directory, name);
 	FILE *file = fopen(path, "rb");
-	scoped_free char *data = malloc(INPUT_MAX);
-	if (!file || !data) {
+	if (!file) {
 		perror(path);
 		return false;
 	}
-	size_t len = fread(data, 1, INPUT_MAX, file);
+	size_t len = fread(input, 1, sizeof input, file);
 	bool whole = feof(file) && !ferror(file);
 	fclose(file);
 	if (!whole) {
 		fprintf(stderr, "%s: cannot be read, or is larger than %d bytes\n", path, INPUT_MAX);
 		return false;
 	}
+	scoped_free char *data = malloc(len + !len); /* just as long: what reads beyond is caught */
+	if (!data) {
+		perror(path);
+		return false;
+	}
+	memcpy(data, input, len);
 	printf("[ RUN      ] %s\n", name);
 	fflush(stdout); /* the last line before a crash names the input */
 	LLVMFuzzerTestOneInput((const uint8_t *)data, len);

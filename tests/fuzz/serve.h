@@ -11,8 +11,9 @@ enum { SERVE_UPLOAD_MAX = 1 << 20 };
 /* Starts it with workers (without a database); stopped at exit. 127.0.0.1 is a trusted proxy. */
 void serve_start(const struct http_dialect *dialects, size_t count);
 
-/* Sends bytes on a connection of their own, then the end of the stream, and returns all that comes back, NUL-terminated, from the heap. */
-char *serve_exchange(const void *bytes, size_t len, size_t *answer_len);
+/* Sends bytes on a connection of their own, then the end of the stream, and returns all that comes back, NUL-terminated; good until the
+ * next call. */
+const char *serve_exchange(const void *bytes, size_t len, size_t *answer_len);
 
 /* The status of an answer; 0 if it begins with no status line. */
 int serve_status(const char *answer);

@@ -47,6 +47,12 @@ static void clear_environment(void)
 	}
 }
 
+/* Engines run as the role that may touch rows only. */
+static void service_uri(char out[PG_URI_SIZE])
+{
+	snprintf(out, PG_URI_SIZE, "%.*suser=otad_service", (int)(strstr(site_uri, "user=") - site_uri), site_uri);
+}
+
 static void migrate(void)
 {
 	struct err err = {0};
@@ -90,17 +96,21 @@ static int64_t ask(const char *sql)
 
 void site_new(void)
 {
-	static const char seeds[] =
-		"INSERT INTO products (key) VALUES ('lamp');"
-		"INSERT INTO devices (name, product_id, client_id, version) SELECT 'd' || i, 1, 'd' || i, '1.0' FROM generate_series(1, %d) i ORDER BY i;"
-		"INSERT INTO uploads SELECT FROM generate_series(1, %d);"
-		"INSERT INTO artifacts (sha256, md5, size, upload_id) SELECT sha256(id::text::bytea), decode(md5(id::text), 'hex'), %d, id FROM uploads;"
-		"INSERT INTO firmware (product_id, name, sha256, version) SELECT 1, CASE id WHEN 1 THEN 'known' WHEN 2 THEN 'known3' ELSE 'u' || id - 2 END,"
-		" sha256(id::text::bytea), CASE id WHEN 1 THEN '2.0' WHEN 2 THEN '3.0' END FROM uploads ORDER BY id";
+	static const char seeds[] = "INSERT INTO products (key) VALUES ('lamp');"
+				    "INSERT INTO devices (name, product_id, client_id, version) SELECT 'd' || i, 1, 'd' || i, '1.0' FROM "
+				    "generate_series(1, %d) i ORDER BY i;"
+				    "INSERT INTO uploads SELECT FROM generate_series(1, %d);"
+				    "INSERT INTO artifacts (sha256, md5, size, upload_id) SELECT sha256(id::text::bytea), "
+				    "decode(md5(id::text), 'hex'), %d, id FROM uploads;"
+				    "INSERT INTO firmware (product_id, name, sha256, version) SELECT 1, CASE id WHEN 1 THEN 'known' WHEN 2 "
+				    "THEN 'known3' ELSE 'u' || id - 2 END,"
+				    " sha256(id::text::bytea), CASE id WHEN 1 THEN '2.0' WHEN 2 THEN '3.0' END FROM uploads ORDER BY id";
 	clear_environment();
 	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
 	forget_connection();
 	pg_empty(site_uri);
+	site_run("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'otad_service') THEN CREATE ROLE otad_service LOGIN; END "
+		 "IF; END $$");
 	migrate();
 	site_run(seeds, SITE_DEVICES, SITE_FIRMWARE + 2, SITE_SIZE);
 	devices_used = 0;
@@ -130,7 +140,7 @@ const char *site_firmware(void)
 	return name;
 }
 
-static void format(char out[2048], const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void format(char out[2048], const char *fmt, va_list ap)
 {
 	int n = vsnprintf(out, 2048, fmt, ap);
 	assert_in_range(n, 1, 2047);
@@ -234,10 +244,12 @@ static struct config *load(struct replica *r, const char *settings)
 {
 	char path[96];
 	char text[1024];
+	char uri[PG_URI_SIZE];
 	struct err err = {0};
+	service_uri(uri);
 	snprintf(path, sizeof path, "%s/key", r->dir);
 	write_file(path, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
-	snprintf(text, sizeof text, "pg = %s\nmaster_key_file = %s\ncache_dir = %s/cache\n%s", site_uri, path, r->dir, settings);
+	snprintf(text, sizeof text, "pg = %s\nmaster_key_file = %s\ncache_dir = %s/cache\n%s", uri, path, r->dir, settings);
 	snprintf(path, sizeof path, "%s/conf", r->dir);
 	write_file(path, text);
 	struct config *config = config_load(path, &err);
@@ -500,5 +512,6 @@ void site_stall(struct replica *r, struct answer *a)
 	struct report report = {.kind = REPORT_VERSION, .component = COMPONENT_DEFAULT, .version = "1.0"};
 	site_lock();
 	begin_report(r, site_device(), &report, a);
-	site_until(1, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'otad' AND wait_event_type = 'Lock' AND datname = current_database()");
+	site_until(1, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'otad' AND wait_event_type = 'Lock' AND datname = "
+		      "current_database()");
 }

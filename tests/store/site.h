@@ -24,7 +24,7 @@ enum {
 	SITE_FIRMWARE = 40,
 	SITE_WAIT_MS = 30000, /* for anything that is to happen */
 };
-#define SITE_KNOWN "known"   /* a firmware whose version is 2.0 */
+#define SITE_KNOWN "known"    /* a firmware whose version is 2.0 */
 #define SITE_KNOWN_3 "known3" /* 3.0 */
 
 extern char site_uri[PG_URI_SIZE];
@@ -93,7 +93,7 @@ struct answer poll_as(struct replica *r, const char *device, const char *version
 /* Pushes or assigns; a failure fails the test. */
 int64_t push(struct replica *r, const char *device, const char *firmware);
 struct offer assign(struct replica *r, const char *device, const char *firmware); /* and polls the offer */
-const char *alias_of(struct replica *r, int64_t task); /* of a push; valid until the next call */
+const char *alias_of(struct replica *r, int64_t task);                            /* of a push; valid until the next call */
 
 /* Fetches bytes of an offer: begun, acknowledged, over. ERR_NONE, or why it is refused. */
 enum err_kind fetch(struct replica *r, const char *alias, uint64_t offset, uint64_t len);
@@ -101,7 +101,7 @@ enum err_kind fetch(struct replica *r, const char *alias, uint64_t offset, uint6
 enum err_kind open_alias(struct replica *r, const char *alias);
 
 #define assert_done(a, kind_) assert_string_equal(err_kind_name((a).err.kind), err_kind_name(kind_))
-void site_pause(void); /* between two looks */
+void site_pause(void);                /* between two looks */
 bool site_in_time(int64_t *deadline); /* *deadline 0 at first; false once SITE_WAIT_MS have passed */
 
 #endif

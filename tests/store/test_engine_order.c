@@ -54,11 +54,19 @@ static void a_push_leaves_rollout_task_outbox_event_and_audit(void **state)
 	assert_string_equal(a.order.firmware.name, SITE_KNOWN);
 	int64_t task = a.order.task_id;
 	assert_int_equal(site_number("SELECT count(*) FROM tasks t JOIN rollouts r ON r.id = t.rollout_id JOIN outbox o ON o.task_id = t.id"
-				     " WHERE t.id = %" PRId64 " AND t.state = 'queued' AND t.way = 'push' AND r.way = 'push' AND r.kind = 'single'"
-				     " AND r.created_by = 'alice' AND t.source_version = '1.0' AND o.attempt = 1 AND o.due_at > now()", task), 1);
-	assert_int_equal(site_number("SELECT count(*) FROM events WHERE task_id = %" PRId64 " AND event = 'ordered' AND to_state = 'queued' AND detail = 'alice'", task), 1);
+				     " WHERE t.id = %" PRId64
+				     " AND t.state = 'queued' AND t.way = 'push' AND r.way = 'push' AND r.kind = 'single'"
+				     " AND r.created_by = 'alice' AND t.source_version = '1.0' AND o.attempt = 1 AND o.due_at > now()",
+				     task),
+			 1);
+	assert_int_equal(site_number("SELECT count(*) FROM events WHERE task_id = %" PRId64
+				     " AND event = 'ordered' AND to_state = 'queued' AND detail = 'alice'",
+				     task),
+			 1);
 	assert_int_equal(site_number("SELECT count(*) FROM audit WHERE actor = 'alice' AND address = '192.0.2.1' AND action = 'device.push'"
-				     " AND target = 'device/%s/firmware/1'", device), 1);
+				     " AND target = 'device/%s/firmware/1'",
+				     device),
+			 1);
 	assert_int_equal(replica_ready(r, task), 1);
 	assert_true(poll_as(r, device, "").offered); /* the snapshot showed it when the order was answered */
 }
@@ -76,7 +84,9 @@ static void the_same_push_while_its_task_lives_is_the_same_task_sent_again(void 
 	assert_int_equal(again.order.task_id, task);
 	assert_int_equal(live_tasks(device), 1);
 	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE device_id = %" PRId64, site_id(device)), 1);
-	assert_int_equal(site_number("SELECT attempt FROM outbox WHERE task_id = %" PRId64 " AND due_at < now() + interval '1 minute'", task), 1); /* anew */
+	assert_int_equal(
+		site_number("SELECT attempt FROM outbox WHERE task_id = %" PRId64 " AND due_at < now() + interval '1 minute'", task),
+		1); /* anew */
 	assert_int_equal(replica_ready(r, task), 2);
 	assert_true(site_task_is(task, "notified")); /* not backward */
 }
@@ -106,7 +116,9 @@ static void another_push_before_the_download_supersedes(void **state)
 	assert_int_not_equal(a.order.task_id, old);
 	assert_true(site_task_is(old, "superseded"));
 	assert_int_equal(site_number("SELECT count(*) FROM rollouts r JOIN tasks t ON t.rollout_id = r.id WHERE t.id = %" PRId64
-				     " AND r.end_reason = 'superseded'", old), 1);
+				     " AND r.end_reason = 'superseded'",
+				     old),
+			 1);
 	assert_int_equal(site_number("SELECT count(*) FROM outbox WHERE task_id = %" PRId64, old), 0);
 	assert_int_equal(open_alias(r, alias), ERR_GONE);
 	assert_int_equal(live_tasks(device), 1);
@@ -131,7 +143,8 @@ static void another_push_during_the_download_or_later_is_refused(void **state)
 	assert_done(report_step(r, device, 100), ERR_NONE);
 	a = order(r, WAY_PUSH, device, SITE_KNOWN_3);
 	assert_conflict(&a, task);
-	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE device_id = %" PRId64, site_id(device)), 1); /* refusals leave nothing */
+	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE device_id = %" PRId64, site_id(device)),
+			 1); /* refusals leave nothing */
 	assert_int_equal(site_number("SELECT count(*) FROM audit WHERE target LIKE 'device/%s/%%'", device), 1);
 	assert_done(cancel_task(r, task, device), ERR_NONE);
 	a = order(r, WAY_PUSH, device, SITE_KNOWN_3);
@@ -244,7 +257,8 @@ static void another_assignment_replaces_the_first(void **state)
 	assert_int_equal(open_alias(r, old.alias), ERR_GONE);
 	assert_int_equal(open_alias(r, new.alias), ERR_NONE);
 	assert_true(site_task_is(old.task_id, "superseded"));
-	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE id = %" PRId64 " AND end_reason = 'replaced'", old.rollout_id), 1);
+	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE id = %" PRId64 " AND end_reason = 'replaced'", old.rollout_id),
+			 1);
 }
 
 static void a_push_of_another_firmware_ends_the_assignment(void **state)
@@ -269,7 +283,8 @@ static void a_cancelled_assignment_is_withdrawn_with_its_task(void **state)
 	assert_int_equal(open_alias(r, offer.alias), ERR_GONE);
 	assert_false(poll_as(r, device, "").offered);
 	assert_true(site_task_is(offer.task_id, "cancelled"));
-	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE id = %" PRId64 " AND end_reason = 'cancelled'", offer.rollout_id), 1);
+	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE id = %" PRId64 " AND end_reason = 'cancelled'", offer.rollout_id),
+			 1);
 	assert_done(cancel_assignment(r, offer.rollout_id, device), ERR_NOT_FOUND);
 }
 
@@ -304,7 +319,8 @@ static void orders_that_gather_are_committed_together(void **state)
 	for (int i = 0; i < CROWD; i++) {
 		answer_wait(&answers[i]);
 		assert_done(answers[i], ERR_NONE);
-		assert_int_equal(site_number("SELECT device_id FROM tasks WHERE id = %" PRId64, answers[i].order.task_id), site_id(devices[i]));
+		assert_int_equal(site_number("SELECT device_id FROM tasks WHERE id = %" PRId64, answers[i].order.task_id),
+				 site_id(devices[i]));
 	}
 	assert_int_equal(metrics_get(METRIC_COMMITS) - commits, 2);
 }
@@ -340,7 +356,8 @@ static void a_commit_that_fails_does_not_spoil_the_next(void **state)
 	(void)state;
 	const char *device = site_device();
 	site_run("CREATE FUNCTION fail_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE check_violation; END $$;"
-		 "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON tasks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_late()");
+		 "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON tasks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "
+		 "fail_late()");
 	assert_done(order(r, WAY_PUSH, device, SITE_KNOWN), ERR_INVALID);
 	assert_int_equal(live_tasks(device), 0);
 	assert_false(poll_as(r, device, "").offered);
@@ -362,7 +379,8 @@ static void one_bad_order_fails_alone(void **state)
 	memset(answers, 0, sizeof answers);
 	site_run("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE check_violation; END $$;"
 		 "CREATE TRIGGER refuse BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.device_id = %" PRId64 ") EXECUTE FUNCTION refuse();"
-		 "DELETE FROM devices WHERE name = '%s'", site_id(devices[BAD]), devices[GONE]); /* behind the service's back: no change row tells it */
+		 "DELETE FROM devices WHERE name = '%s'",
+		 site_id(devices[BAD]), devices[GONE]); /* behind the service's back: no change row tells it */
 	site_stall(r, &first);
 	order_crowd(devices, answers);
 	site_unlock();

@@ -121,8 +121,11 @@ static void repetitions_are_spread(void **state)
 	for (int i = 0; i < 20; i++) {
 		tasks[i] = push(r, site_device(), SITE_KNOWN);
 	}
-	assert_in_range(site_number("SELECT count(DISTINCT date_trunc('milliseconds', due_at - t.created_at)) FROM outbox JOIN tasks t ON t.id = task_id"
-				    " WHERE task_id BETWEEN %" PRId64 " AND %" PRId64, tasks[0], tasks[19]), 10, 20);
+	assert_in_range(site_number("SELECT count(DISTINCT date_trunc('milliseconds', due_at - t.created_at)) FROM outbox JOIN tasks t ON "
+				    "t.id = task_id"
+				    " WHERE task_id BETWEEN %" PRId64 " AND %" PRId64,
+				    tasks[0], tasks[19]),
+			10, 20);
 }
 
 static void what_the_broker_did_not_take_is_due_at_once(void **state)
@@ -233,7 +236,7 @@ static void a_device_that_shows_up_is_told_at_once(void **state)
 		assert_true(site_in_time(&deadline));
 	}
 	assert_int_equal(attempt_of(task), 1); /* back-off begins anew */
-	poll_as(r, device, ""); /* it has not been away */
+	poll_as(r, device, "");                /* it has not been away */
 	report_version(r, site_device(), "1.0", false);
 	assert_int_equal(replica_ready(r, task), before + 1);
 }

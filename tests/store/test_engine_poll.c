@@ -48,7 +48,10 @@ static void log_every_statement(const char *what)
 	site_run("ALTER SYSTEM SET log_line_prefix = 'app=%%a '");
 	site_run("ALTER SYSTEM SET log_statement = '%s'", what);
 	site_run("SELECT pg_reload_conf()");
-	site_until(2, "SELECT count(*) FROM pg_settings WHERE (name = 'log_statement' AND setting = '%s') OR (name = 'log_line_prefix' AND setting LIKE 'app=%%')", what);
+	site_until(2,
+		   "SELECT count(*) FROM pg_settings WHERE (name = 'log_statement' AND setting = '%s') OR (name = 'log_line_prefix' AND "
+		   "setting LIKE 'app=%%')",
+		   what);
 }
 
 /* The engine's next statement in the log: its name, or its text; false at the end. */
@@ -155,7 +158,9 @@ static void the_first_poll_of_a_queued_task_tells_it_and_the_second_is_idle(void
 	struct answer first = poll_as(r, device, "");
 	assert_true(first.offered);
 	assert_true(site_task_is(o.order.task_id, "notified")); /* committed before it was answered */
-	assert_int_equal(site_number("SELECT count(*) FROM events WHERE task_id = %" PRId64 " AND event = 'sent' AND detail = 'poll'", o.order.task_id), 1);
+	assert_int_equal(site_number("SELECT count(*) FROM events WHERE task_id = %" PRId64 " AND event = 'sent' AND detail = 'poll'",
+				     o.order.task_id),
+			 1);
 	assert_int_equal(metrics_get(METRIC_POLLS_TELLING) - telling, 1);
 	struct answer second = poll_as(r, device, "");
 	assert_string_equal(second.offer.alias, first.offer.alias);
@@ -247,7 +252,8 @@ static void facts_are_written_behind_and_coalesced(void **state)
 	int64_t seconds = (clock_mono_ms() - start_ms) / 1000;
 	site_until(1, "SELECT count(*) FROM devices WHERE name = '%s' AND version = '1.5'", device);
 	assert_int_equal(metrics_get(METRIC_POLLS_NOTING) - noting, POLLS);
-	for (int64_t deadline = 0; metrics_get(METRIC_NOTES_COALESCED) + metrics_get(METRIC_NOTES_WRITTEN) - coalesced - written < POLLS; site_pause()) {
+	for (int64_t deadline = 0; metrics_get(METRIC_NOTES_COALESCED) + metrics_get(METRIC_NOTES_WRITTEN) - coalesced - written < POLLS;
+	     site_pause()) {
 		assert_true(site_in_time(&deadline));
 	}
 	assert_in_range(metrics_get(METRIC_NOTES_WRITTEN) - written, 1, seconds + 2); /* one a tick at most */
@@ -272,7 +278,8 @@ static void last_seen_times_are_written_in_bulk(void **state)
 	const char *device = site_device();
 	r = replica_start("last_seen_flush = 1s\n");
 	assert_done(poll_as(r, device, ""), ERR_NONE);
-	site_until(1, "SELECT count(*) FROM devices WHERE name = '%s' AND last_seen BETWEEN now() - interval '5 minutes' AND now()", device);
+	site_until(1, "SELECT count(*) FROM devices WHERE name = '%s' AND last_seen BETWEEN now() - interval '5 minutes' AND now()",
+		   device);
 	assert_int_equal(site_number("SELECT count(*) FROM devices WHERE name = '%s' AND rev > 1", device), 0); /* no news for anybody */
 }
 
@@ -284,7 +291,8 @@ static void what_is_only_in_memory_is_written_at_the_stop(void **state)
 	assert_done(poll_as(r, device, "1.8"), ERR_NONE);
 	assert_int_equal(site_number("SELECT count(*) FROM devices WHERE name = '%s' AND last_seen IS NOT NULL", device), 0);
 	replica_stop(&r);
-	assert_int_equal(site_number("SELECT count(*) FROM devices WHERE name = '%s' AND last_seen IS NOT NULL AND version = '1.8'", device), 1);
+	assert_int_equal(
+		site_number("SELECT count(*) FROM devices WHERE name = '%s' AND last_seen IS NOT NULL AND version = '1.8'", device), 1);
 }
 
 /* --- why --- */

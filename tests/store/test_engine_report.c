@@ -34,7 +34,8 @@ static int stop(void **state)
 
 static void assert_task(int64_t task, const char *state, const char *stage, const char *code)
 {
-	if (site_number("SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND state = '%s' AND stage = '%s' AND code = '%s'", task, state, stage, code) != 1) {
+	if (site_number("SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND state = '%s' AND stage = '%s' AND code = '%s'", task, state,
+			stage, code) != 1) {
 		fail_msg("task %" PRId64 " is not %s", task, state);
 	}
 }
@@ -67,9 +68,16 @@ static void a_device_that_only_fetches_and_reports_walks_through_its_task(void *
 	assert_task(task, "succeeded", "", "");
 	assert_int_equal(site_number("SELECT count(*) FROM firmware WHERE name = '%s' AND version = '1.1'", firmware), 1); /* learnt */
 	assert_int_equal(site_number("SELECT count(*) FROM devices WHERE name = '%s' AND version = '1.1'", device), 1);
-	assert_int_equal(site_number("SELECT count(*) FROM (SELECT string_agg(event || ':' || to_state, ' ' ORDER BY at) AS way FROM events WHERE task_id = %" PRId64 ") w"
-				     " WHERE way = 'ordered:queued sent:notified fetching:downloading fetched:downloaded right_report:succeeded'", task), 1);
-	assert_int_equal(site_number("SELECT count(*) FROM rollouts r JOIN tasks t ON t.rollout_id = r.id WHERE t.id = %" PRId64 " AND end_reason = 'done'", task), 1);
+	assert_int_equal(
+		site_number("SELECT count(*) FROM (SELECT string_agg(event || ':' || to_state, ' ' ORDER BY at) AS way FROM events WHERE "
+			    "task_id = %" PRId64 ") w"
+			    " WHERE way = 'ordered:queued sent:notified fetching:downloading fetched:downloaded right_report:succeeded'",
+			    task),
+		1);
+	assert_int_equal(site_number("SELECT count(*) FROM rollouts r JOIN tasks t ON t.rollout_id = r.id WHERE t.id = %" PRId64
+				     " AND end_reason = 'done'",
+				     task),
+			 1);
 	assert_false(poll_as(r, device, "").offered);
 }
 
@@ -177,8 +185,10 @@ static void another_component_is_another_matter(void **state)
 	answer_wait(&a);
 	assert_done(a, ERR_NONE);
 	assert_task(task, "queued", "", "");
-	assert_int_equal(site_number("SELECT count(*) FROM device_versions WHERE device_id = %" PRId64 " AND component = 'mcu' AND version = '2.0'",
-				     site_id(device)), 1);
+	assert_int_equal(site_number("SELECT count(*) FROM device_versions WHERE device_id = %" PRId64
+				     " AND component = 'mcu' AND version = '2.0'",
+				     site_id(device)),
+			 1);
 	assert_int_equal(site_number("SELECT count(*) FROM devices WHERE name = '%s' AND version = '1.0'", device), 1);
 }
 
@@ -345,7 +355,8 @@ static void bytes_are_not_lost_by_a_stop(void **state)
 	delivery_bytes(d, 600, 100);
 	delivery_free(&d);
 	replica_stop(&r);
-	int64_t written = site_number("SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND state = 'downloading' AND got = '0-499,600-699'", task);
+	int64_t written =
+		site_number("SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND state = 'downloading' AND got = '0-499,600-699'", task);
 	r = replica_start(SETTINGS);
 	assert_int_equal(written, 1);
 	fetch(r, alias_of(r, task), 500, 100);
@@ -381,8 +392,8 @@ static void every_timer_ends_in_its_own_way(void **state)
 	site_run("UPDATE devices SET version = NULL WHERE name = '%s'", mute);
 	site_run("SELECT change_append('device', ARRAY[%" PRId64 "]), pg_notify('otad', '')", site_id(mute));
 	report_version(r, site_device(), "1.0", false);
-	int64_t ids[] = {push(r, lost, SITE_KNOWN), push(r, stalled, SITE_KNOWN), push(r, stalled_old, SITE_KNOWN), downloaded(quiet, SITE_KNOWN),
-			 downloaded(back, SITE_KNOWN), 0};
+	int64_t ids[] = {push(r, lost, SITE_KNOWN),     push(r, stalled, SITE_KNOWN), push(r, stalled_old, SITE_KNOWN),
+			 downloaded(quiet, SITE_KNOWN), downloaded(back, SITE_KNOWN), 0};
 	fetch(r, alias_of(r, ids[1]), 0, 10);
 	fetch(r, alias_of(r, ids[2]), 0, 10);
 	site_until_task(ids[1], "downloading");
@@ -394,8 +405,10 @@ static void every_timer_ends_in_its_own_way(void **state)
 		assert_int_equal(site_number("SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND ended_at IS NULL", ids[i]), 1);
 	}
 	replica_reload(r, "task_ttl = 1s\nstall_timeout = 1s\ninstall_timeout = 1s\n");
-	site_until(0, "SELECT count(*) FROM tasks WHERE id IN (%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ") AND ended_at IS NULL", ids[0],
-		   ids[1], ids[2], ids[3], ids[4], ids[5]);
+	site_until(0,
+		   "SELECT count(*) FROM tasks WHERE id IN (%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
+		   ") AND ended_at IS NULL",
+		   ids[0], ids[1], ids[2], ids[3], ids[4], ids[5]);
 	replica_reload(r, "");
 	assert_task(ids[0], "timed_out", "queued", "");
 	assert_task(ids[1], "timed_out", "downloading", "");

@@ -24,7 +24,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct device_entry *by_name(const char *name) { return devices_by_name(d, name, strlen(name)); }
+static struct device_entry *by_name(const char *name)
+{
+	return devices_by_name(d, name, strlen(name));
+}
 
 static void a_device_is_found_by_name_and_by_id(void **state)
 {

@@ -1,4 +1,5 @@
-/* The snapshot alone: an older row never overwrites a newer one, what has ended does not come back, a full load drops what it did not see. */
+/* The snapshot alone: an older row never overwrites a newer one, what has ended does not come back, a full load drops what it did not see.
+ */
 #include "unit.h"
 
 #include <stdbool.h>
@@ -26,10 +27,21 @@ static struct firmware firmware(int64_t id, const char *name, uint8_t head, cons
 
 static struct task task(int64_t id, int64_t device, enum task_state s, int64_t rev)
 {
-	return (struct task){.id = id, .rollout_id = id + 100, .device_id = device, .firmware_id = 1, .state = s, .rev = rev, .component = "app", .token = "t", .created_ms = 1};
+	return (struct task){.id = id,
+			     .rollout_id = id + 100,
+			     .device_id = device,
+			     .firmware_id = 1,
+			     .state = s,
+			     .rev = rev,
+			     .component = "app",
+			     .token = "t",
+			     .created_ms = 1};
 }
 
-static void put(struct task t) { assert_true(fleet_put_task(fleet, &t)); }
+static void put(struct task t)
+{
+	assert_true(fleet_put_task(fleet, &t));
+}
 
 static int setup(void **state)
 {
@@ -37,7 +49,9 @@ static int setup(void **state)
 	key = digest_key_new("key", 3);
 	fleet = fleet_new(key, TTL_MS);
 	struct firmware f = firmware(1, "blink", 0xab, "2.0", 1);
-	return fleet_put_device(fleet, 1, "esp-1", 1, "1.0") && fleet_put_device(fleet, 2, "esp-2", 1, "") && fleet_put_firmware(fleet, &f) ? 0 : -1;
+	return fleet_put_device(fleet, 1, "esp-1", 1, "1.0") && fleet_put_device(fleet, 2, "esp-2", 1, "") && fleet_put_firmware(fleet, &f)
+		       ? 0
+		       : -1;
 }
 
 static int teardown(void **state)
@@ -93,7 +107,7 @@ static void what_an_operator_withdrew_is_revoked_and_what_failed_is_not(void **s
 	static const struct {
 		enum task_state state;
 		bool revoked;
-	} ends[] = {{TASK_CANCELLED, true}, {TASK_SUPERSEDED, true}, {TASK_REJECTED, true},    {TASK_SUCCEEDED, false},
+	} ends[] = {{TASK_CANCELLED, true}, {TASK_SUPERSEDED, true}, {TASK_REJECTED, true},     {TASK_SUCCEEDED, false},
 		    {TASK_FAILED, false},   {TASK_TIMED_OUT, false}, {TASK_UNCONFIRMED, false}, {TASK_SKIPPED, false}};
 	for (size_t i = 0; i < COUNT(ends); i++) {
 		int64_t id = (int64_t)i + 10;

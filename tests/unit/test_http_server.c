@@ -386,14 +386,14 @@ static void over_long_heads_are_refused(void **state)
 	static char line[20000];
 	int fd = client_open(port);
 	struct answer a;
-	memset(line, 'y', 15000);
+	memset(line, 'y', 7000);
 	client_send(fd, "GET /api/hello HTTP/1.1\r\nHost: x\r\nX-Long: ");
 	client_send(fd, line);
 	client_send(fd, "\r\n\r\n");
 	assert_true(client_read(fd, &a, false));
 	assert_int_equal(a.status, 200);
 	free(a.body);
-	memset(line, 'y', 17500);
+	memset(line, 'y', 9500);
 	client_send(fd, "GET /api/hello HTTP/1.1\r\nHost: x\r\nX-Long: ");
 	client_send(fd, line);
 	client_send(fd, "\r\n\r\n");

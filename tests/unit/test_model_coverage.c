@@ -139,7 +139,8 @@ static void the_longest_text_fits_and_is_read_back(void **state)
 static void text_that_is_no_set_is_refused(void **state)
 {
 	(void)state;
-	static const char *const wrong[] = {"x", "1", "1-", "-1", "5-4", "0-9,5-20", "0-9,10-20", "20-30,0-9", "0-9;20-30", "0-9 20-30", ",0-9"};
+	static const char *const wrong[] = {"x",         "1",         "1-",        "-1",        "5-4", "0-9,5-20",
+					    "0-9,10-20", "20-30,0-9", "0-9;20-30", "0-9 20-30", ",0-9"};
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		struct coverage c;
 		if (coverage_parse(&c, wrong[i])) {

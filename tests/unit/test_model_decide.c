@@ -11,17 +11,26 @@ static const struct device_facts facts = {.component = "app", .version = "1.0"};
 
 static struct candidate task(int64_t id, enum task_state s)
 {
-	return (struct candidate){.kind = CANDIDATE_TASK, .rollout_id = id + 100, .task_id = id, .created_ms = id, .component = "app", .version = "", .state = s, .code = ""};
+	return (struct candidate){.kind = CANDIDATE_TASK,
+				  .rollout_id = id + 100,
+				  .task_id = id,
+				  .created_ms = id,
+				  .component = "app",
+				  .version = "",
+				  .state = s,
+				  .code = ""};
 }
 
 static struct candidate assignment(int64_t id)
 {
-	return (struct candidate){.kind = CANDIDATE_ASSIGNMENT, .rollout_id = id, .created_ms = id, .component = "app", .version = "", .code = ""};
+	return (struct candidate){
+		.kind = CANDIDATE_ASSIGNMENT, .rollout_id = id, .created_ms = id, .component = "app", .version = "", .code = ""};
 }
 
 static struct candidate standing(int64_t id, const char *version)
 {
-	return (struct candidate){.kind = CANDIDATE_STANDING, .rollout_id = id, .created_ms = id, .component = "app", .version = version, .code = ""};
+	return (struct candidate){
+		.kind = CANDIDATE_STANDING, .rollout_id = id, .created_ms = id, .component = "app", .version = version, .code = ""};
 }
 
 /* The rollout offered, 0 = none; the same whatever the order of the candidates. */

@@ -15,7 +15,14 @@ static const struct task_timers timers = {.ttl_ms = 1000, .stall_ms = 200, .inst
 /* A task as after `fetched` and `source` ("" = never told a version). */
 static struct task task_in(enum task_state s, bool fetched, const char *source)
 {
-	struct task t = {.id = 1, .state = s, .fetched = fetched, .rev = 1, .created_ms = 10000, .updated_ms = 10000, .token = TOKEN, .component = "app"};
+	struct task t = {.id = 1,
+			 .state = s,
+			 .fetched = fetched,
+			 .rev = 1,
+			 .created_ms = 10000,
+			 .updated_ms = 10000,
+			 .token = TOKEN,
+			 .component = "app"};
 	text_copy(t.source_version, sizeof t.source_version, source);
 	return t;
 }
@@ -48,16 +55,16 @@ static void assert_moves(struct verdict v, enum task_event event, const char *co
 	assert_int_equal(v.learn_version, learns);
 }
 
-#define assert_version_moves(t, firmware, text, booted, event, code, learns)  \
-	do {                                                                  \
-		struct report r_ = version(text, booted);                     \
-		assert_moves(judge(t, firmware, &r_), event, code, learns);   \
+#define assert_version_moves(t, firmware, text, booted, event, code, learns) \
+	do {                                                                 \
+		struct report r_ = version(text, booted);                    \
+		assert_moves(judge(t, firmware, &r_), event, code, learns);  \
 	} while (0)
 
-#define assert_version_proves_nothing(t, firmware, text, booted)         \
-	do {                                                             \
-		struct report r_ = version(text, booted);                \
-		assert_false(judge(t, firmware, &r_).moves);             \
+#define assert_version_proves_nothing(t, firmware, text, booted) \
+	do {                                                     \
+		struct report r_ = version(text, booted);        \
+		assert_false(judge(t, firmware, &r_).moves);     \
 	} while (0)
 
 /* --- the right version --- */
@@ -212,9 +219,17 @@ static void progress_moves_forward_but_is_never_success(void **state)
 		enum task_event event;
 		const char *code;
 	} steps[] = {
-		{0, EVENT_ACCEPTED, ""},      {1, EVENT_FETCHING, ""},           {99, EVENT_FETCHING, ""},         {100, EVENT_INSTALLING, ""},
-		{-1, EVENT_FAILED, "device_failed"}, {-2, EVENT_FAILED, "download_failed"}, {-3, EVENT_FAILED, "verify_failed"}, {-4, EVENT_FAILED, "write_failed"},
-		{-5, EVENT_FAILED, "device_failed"}, {INT64_MIN, EVENT_FAILED, "device_failed"}, {INT64_MAX, EVENT_INSTALLING, ""},
+		{0, EVENT_ACCEPTED, ""},
+		{1, EVENT_FETCHING, ""},
+		{99, EVENT_FETCHING, ""},
+		{100, EVENT_INSTALLING, ""},
+		{-1, EVENT_FAILED, "device_failed"},
+		{-2, EVENT_FAILED, "download_failed"},
+		{-3, EVENT_FAILED, "verify_failed"},
+		{-4, EVENT_FAILED, "write_failed"},
+		{-5, EVENT_FAILED, "device_failed"},
+		{INT64_MIN, EVENT_FAILED, "device_failed"},
+		{INT64_MAX, EVENT_INSTALLING, ""},
 	};
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		struct task t = task_in(TASK_NOTIFIED, false, "1.0");

@@ -13,53 +13,41 @@ static const struct {
 	const char *letters;
 	enum task_state state;
 } short_names[] = {
-	{"qu", TASK_QUEUED},     {"no", TASK_NOTIFIED},  {"ac", TASK_ACCEPTED},  {"dg", TASK_DOWNLOADING}, {"dd", TASK_DOWNLOADED},
-	{"in", TASK_INSTALLING}, {"su", TASK_SUCCEEDED}, {"fa", TASK_FAILED},    {"to", TASK_TIMED_OUT},   {"ca", TASK_CANCELLED},
-	{"ss", TASK_SUPERSEDED}, {"re", TASK_REJECTED},  {"sk", TASK_SKIPPED},   {"un", TASK_UNCONFIRMED},
+	{"qu", TASK_QUEUED},     {"no", TASK_NOTIFIED},  {"ac", TASK_ACCEPTED}, {"dg", TASK_DOWNLOADING}, {"dd", TASK_DOWNLOADED},
+	{"in", TASK_INSTALLING}, {"su", TASK_SUCCEEDED}, {"fa", TASK_FAILED},   {"to", TASK_TIMED_OUT},   {"ca", TASK_CANCELLED},
+	{"ss", TASK_SUPERSEDED}, {"re", TASK_REJECTED},  {"sk", TASK_SKIPPED},  {"un", TASK_UNCONFIRMED},
 };
 
 static const enum task_event columns[] = {
-	EVENT_SENT,     EVENT_ACCEPTED,    EVENT_FETCHING,  EVENT_FETCHED,    EVENT_INSTALLING, EVENT_RIGHT,   EVENT_FAILED,
-	EVENT_REJECTED, EVENT_EXPIRED,     EVENT_UNCONFIRMED, EVENT_CANCELLED, EVENT_SUPERSEDED, EVENT_SKIPPED,
+	EVENT_SENT,     EVENT_ACCEPTED, EVENT_FETCHING,    EVENT_FETCHED,   EVENT_INSTALLING, EVENT_RIGHT,   EVENT_FAILED,
+	EVENT_REJECTED, EVENT_EXPIRED,  EVENT_UNCONFIRMED, EVENT_CANCELLED, EVENT_SUPERSEDED, EVENT_SKIPPED,
 };
 
 /* Forward only, skipping allowed; from any live state failed, timed_out, cancelled, rejected; superseded only before the download (then an
  * order is refused instead); unconfirmed once all bytes are there; terminal absorbs, but for a late right report. */
-static const struct {
-	enum task_state from;
-	const char *to;
-} grid[] = {
-	/*                  sent acc  ing  ed   inst right fail rej  exp  unc  canc sup  skip */
-	{TASK_QUEUED,      "no   ac   dg   dd   in   su    fa   re   to   --   ca   ss   sk"},
-	{TASK_NOTIFIED,    "--   ac   dg   dd   in   su    fa   re   to   --   ca   ss   sk"},
-	{TASK_ACCEPTED,    "--   --   dg   dd   in   su    fa   re   to   --   ca   ss   --"},
-	{TASK_DOWNLOADING, "--   --   --   dd   in   su    fa   re   to   --   ca   --   --"},
-	{TASK_DOWNLOADED,  "--   --   --   --   in   su    fa   re   to   un   ca   --   --"},
-	{TASK_INSTALLING,  "--   --   --   --   --   su    fa   re   to   un   ca   --   --"},
-	{TASK_SUCCEEDED,   "--   --   --   --   --   --    --   --   --   --   --   --   --"},
-	{TASK_FAILED,      "--   --   --   --   --   su    --   --   --   --   --   --   --"},
-	{TASK_TIMED_OUT,   "--   --   --   --   --   su    --   --   --   --   --   --   --"},
-	{TASK_CANCELLED,   "--   --   --   --   --   --    --   --   --   --   --   --   --"},
-	{TASK_SUPERSEDED,  "--   --   --   --   --   --    --   --   --   --   --   --   --"},
-	{TASK_REJECTED,    "--   --   --   --   --   --    --   --   --   --   --   --   --"},
-	{TASK_SKIPPED,     "--   --   --   --   --   --    --   --   --   --   --   --   --"},
-	{TASK_UNCONFIRMED, "--   --   --   --   --   su    --   --   --   --   --   --   --"},
+/* clang-format off: one row a line */
+static const char *const grid[] = {
+	/* sent, accepted, fetching, fetched, installing, right, failed, rejected, expired, unconfirmed, cancelled, superseded, skipped */
+	"queued       no ac dg dd in su fa re to -- ca ss sk", "notified     -- ac dg dd in su fa re to -- ca ss sk",
+	"accepted     -- -- dg dd in su fa re to -- ca ss --", "downloading  -- -- -- dd in su fa re to -- ca -- --",
+	"downloaded   -- -- -- -- in su fa re to un ca -- --", "installing   -- -- -- -- -- su fa re to un ca -- --",
+	"succeeded    -- -- -- -- -- -- -- -- -- -- -- -- --", "failed       -- -- -- -- -- su -- -- -- -- -- -- --",
+	"timed_out    -- -- -- -- -- su -- -- -- -- -- -- --", "cancelled    -- -- -- -- -- -- -- -- -- -- -- -- --",
+	"superseded   -- -- -- -- -- -- -- -- -- -- -- -- --", "rejected     -- -- -- -- -- -- -- -- -- -- -- -- --",
+	"skipped      -- -- -- -- -- -- -- -- -- -- -- -- --", "unconfirmed  -- -- -- -- -- su -- -- -- -- -- -- --",
 };
+/* clang-format on */
 
 /* The state the grid names for a pair; -1: none. */
-static int drawn(size_t row, size_t column)
+static int drawn(const char *row, size_t column)
 {
-	const char *at = grid[row].to;
-	for (size_t i = 0; i < column; i++) {
-		at += 2;
-		at += strspn(at, " ");
-	}
+	const char *cell = row + strlen(row) - 3 * COUNT(columns) + 1 + 3 * column;
 	for (size_t i = 0; i < COUNT(short_names); i++) {
-		if (strncmp(at, short_names[i].letters, 2) == 0) {
+		if (strncmp(cell, short_names[i].letters, 2) == 0) {
 			return (int)short_names[i].state;
 		}
 	}
-	assert_memory_equal(at, "--", 2);
+	assert_memory_equal(cell, "--", 2);
 	return -1;
 }
 
@@ -69,13 +57,18 @@ static void every_pair_of_state_and_event_does_what_is_drawn(void **state)
 	assert_int_equal(COUNT(grid), TASK_STATES);
 	assert_int_equal(COUNT(columns), TASK_EVENTS);
 	for (size_t row = 0; row < COUNT(grid); row++) {
+		char name[24];
+		enum task_state from = TASK_STATES;
+		assert_int_equal(sscanf(grid[row], "%23s", name), 1);
+		assert_true(task_state_parse(name, &from));
+		assert_int_equal(from, row);
 		for (size_t column = 0; column < COUNT(columns); column++) {
-			enum task_state from = grid[row].from;
 			const struct task_edge *edge = task_edge_find(from, columns[column]);
-			int to = drawn(row, column);
+			int to = drawn(grid[row], column);
 			if ((edge ? (int)edge->to : -1) != to) {
 				fail_msg("%s --%s--> %s, drawn %s", task_state_name(from), task_event_name(columns[column]),
-					 edge ? task_state_name(edge->to) : "nothing", to < 0 ? "nothing" : task_state_name((enum task_state)to));
+					 edge ? task_state_name(edge->to) : "nothing",
+					 to < 0 ? "nothing" : task_state_name((enum task_state)to));
 			}
 		}
 	}
@@ -138,7 +131,10 @@ static void names_are_read_back_and_others_refused(void **state)
 	}
 }
 
-static struct task task_in(enum task_state s) { return (struct task){.state = s, .rev = 7, .created_ms = 100, .updated_ms = 200}; }
+static struct task task_in(enum task_state s)
+{
+	return (struct task){.state = s, .rev = 7, .created_ms = 100, .updated_ms = 200};
+}
 
 static void an_edge_taken_changes_state_revision_and_times(void **state)
 {

@@ -8,7 +8,7 @@ static void dotted_numbers_are_told_from_other_texts(void **state)
 {
 	(void)state;
 	static const char *const right[] = {"1", "0", "2.4.2", "10.0.0.1", "1.2.3.4.5.6.7.8", "2147483647", "01.02"};
-	static const char *const wrong[] = {"",     ".",     "1.",   ".1",         "1..2", "v1.2", "1.2a",          "1.2-rc1",
+	static const char *const wrong[] = {"",     ".",    "1.",   ".1",         "1..2", "v1.2", "1.2a",           "1.2-rc1",
 					    " 1.2", "1.2 ", "-1.2", "2147483648", "1,2",  "+1",   "99999999999999", "1.2.3.4.5.6.7.8.9"};
 	for (size_t i = 0; i < COUNT(right); i++) {
 		if (!version_is_dotted(right[i])) {
@@ -26,7 +26,8 @@ static void dotted_numbers_are_told_from_other_texts(void **state)
 static void parts_compare_as_numbers_and_the_longer_is_newer(void **state)
 {
 	(void)state;
-	static const char *const order[] = {"0", "0.9", "1", "1.0", "1.0.0", "1.2", "1.2.9", "1.10", "2", "2.4.2", "2.4.2.0", "10.0", "2147483647"};
+	static const char *const order[] = {"0",    "0.9", "1",     "1.0",     "1.0.0", "1.2",       "1.2.9",
+					    "1.10", "2",   "2.4.2", "2.4.2.0", "10.0",  "2147483647"};
 	for (size_t i = 0; i < COUNT(order); i++) {
 		for (size_t j = 0; j < COUNT(order); j++) {
 			int expected = i < j ? -1 : i > j ? 1 : 0;

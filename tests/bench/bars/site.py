@@ -43,10 +43,12 @@ class Nginx:
         http = "\n".join(["access_log off;", "sendfile on;", "default_type application/octet-stream;", *kept, *extra, listen])
         events = "events { worker_connections 4096; }"
         config = self.dir / "nginx.conf"
-        config.write_text(f"daemon off;\nmaster_process off;\nworker_processes 1;\nworker_rlimit_nofile 8192;\npid {self.dir}/pid;\n{events}\nhttp {{\n{http}\n}}\n")
+        alone = "daemon off;\nmaster_process off;\nworker_processes 1;\nworker_rlimit_nofile 8192;"
+        config.write_text(f"{alone}\npid {self.dir}/pid;\n{events}\nhttp {{\n{http}\n}}\n")
         self.process = Process("nginx", self.dir / "log")
         path = os.environ["PATH"] + ":/usr/sbin"
-        self.process.spawn([shutil.which("nginx", path=path), "-p", str(self.dir), "-e", str(self.dir / "errors"), "-c", str(config)], preexec=on(OURS))
+        words = ["-p", str(self.dir), "-e", str(self.dir / "errors"), "-c", str(config)]
+        self.process.spawn([shutil.which("nginx", path=path), *words], preexec=on(OURS))
         self.process.until_ready(lambda: listening(self.port), 10)
 
     @property
@@ -142,7 +144,8 @@ def fill(db, devices, firmware=b"\x00" * 4096):
     with db.cluster.connect(db.name) as link, link.cursor() as sql:
         sql.execute("INSERT INTO products (key, name) VALUES ('bench', 'bench')")
         sql.execute(
-            "INSERT INTO devices (id, name, product_id, client_id) OVERRIDING SYSTEM VALUE SELECT i, %s || i, 1, %s || i FROM generate_series(1, %s) i",
+            "INSERT INTO devices (id, name, product_id, client_id) OVERRIDING SYSTEM VALUE"
+            " SELECT i, %s || i, 1, %s || i FROM generate_series(1, %s) i",
             (PREFIX, PREFIX, devices),
         )
         sql.execute("SELECT setval(pg_get_serial_sequence('devices', 'id'), %s)", (devices,))
@@ -150,7 +153,8 @@ def fill(db, devices, firmware=b"\x00" * 4096):
         for seq in range(0, (len(firmware) + size - 1) // size):
             sql.execute("INSERT INTO chunks (upload_id, seq, data) VALUES (1, %s, %s)", (seq, firmware[seq * size : (seq + 1) * size]))
         sha256 = hashlib.sha256(firmware).digest()
-        sql.execute("INSERT INTO artifacts (sha256, md5, size, upload_id) VALUES (%s, %s, %s, 1)", (sha256, hashlib.md5(firmware).digest(), len(firmware)))
+        md5 = hashlib.md5(firmware).digest()
+        sql.execute("INSERT INTO artifacts (sha256, md5, size, upload_id) VALUES (%s, %s, %s, 1)", (sha256, md5, len(firmware)))
         sql.execute("INSERT INTO firmware (product_id, name, sha256) VALUES (1, %s, %s)", (FIRMWARE, sha256))
 
 

@@ -1,0 +1,472 @@
+/* The change feed: no change is lost whatever its writers do, none is read for nothing, and what cannot be followed is read anew. */
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "fleet/feed.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+#include "pg.h"
+#include "store/db.h"
+#include "store/feed.h"
+#include "store/migrate.h"
+
+enum { WAIT_MS = 30000 };
+
+static char uri[PG_URI_SIZE];
+static const struct db_config where = {.uri = uri, .name = "test"};
+static const struct db_config followers = {.uri = uri, .name = "feed"};
+static struct db *db;
+
+static const char seeds[] = "INSERT INTO products (key) VALUES ('lamp');"
+			    "INSERT INTO devices (name, product_id, client_id, version) SELECT 'd' || i, 1, 'd' || i, '1.0' FROM "
+			    "generate_series(1, 5) i ORDER BY i;"
+			    "INSERT INTO uploads SELECT FROM generate_series(1, 2);"
+			    "INSERT INTO artifacts (sha256, md5, size, upload_id) SELECT sha256(id::text::bytea), decode(md5(id::text), "
+			    "'hex'), 10, id FROM uploads;"
+			    "INSERT INTO firmware (product_id, name, sha256) VALUES (1, 'blink', sha256('1'));";
+
+static int setup(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int applied;
+	pg_empty(uri);
+	db = db_open(&where, &err);
+	if (!db || !store_migrate(db, &applied, &err)) {
+		fail_msg("%s", err.text);
+	}
+	pg_run(uri, seeds);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	db_close(&db);
+	return 0;
+}
+
+static void ok_or_fail(bool ok, const struct err *err)
+{
+	if (!ok) {
+		fail_msg("%s", err->text);
+	}
+}
+
+/* --- writers --- */
+
+enum { WRITERS = 4, EACH = 50 };
+
+struct writer {
+	pthread_t thread;
+	unsigned seed;
+	int64_t first; /* the ids it changes: first .. first + EACH - 1 */
+	bool kept[EACH];
+	bool failed;
+};
+
+static bool does(PGconn *conn, const char *sql)
+{
+	PGresult *r = PQexec(conn, sql);
+	ExecStatusType status = PQresultStatus(r);
+	PQclear(r);
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* Transactions that dawdle before and after their change, and of which some are rolled back. */
+static void *write_changes(void *arg)
+{
+	struct writer *w = arg;
+	PGconn *conn = PQconnectdb(uri);
+	for (int i = 0; i < EACH; i++) {
+		char sql[160];
+		w->kept[i] = rand_r(&w->seed) % 8 != 0;
+		snprintf(sql, sizeof sql,
+			 "BEGIN; SELECT pg_sleep(%d / 1e6); SELECT change_append('device', ARRAY[%" PRId64
+			 "]); SELECT pg_sleep(%d / 1e6); %s",
+			 rand_r(&w->seed) % 4000, w->first + i, rand_r(&w->seed) % 2000, w->kept[i] ? "COMMIT" : "ROLLBACK");
+		w->failed = w->failed || !does(conn, sql);
+	}
+	PQfinish(conn);
+	return NULL;
+}
+
+/* Reads on from *after; notes what came in seen[]. */
+static void read_on(int64_t *after, int *seen)
+{
+	struct change *changes = NULL;
+	size_t count = 0;
+	struct err err = {0};
+	ok_or_fail(store_feed_read(db, *after, &changes, &count, &err), &err);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(changes[i].pos > *after);
+		assert_int_equal(changes[i].kind, CHANGE_DEVICE);
+		assert_int_equal(changes[i].count, 1);
+		assert_in_range(changes[i].ids[0], 0, WRITERS * EACH - 1);
+		seen[changes[i].ids[0]]++;
+		*after = changes[i].pos;
+	}
+	store_changes_free(&changes, count);
+}
+
+static void a_reader_misses_no_change_of_concurrent_writers(void **state)
+{
+	(void)state;
+	struct writer writers[WRITERS] = {0};
+	int seen[WRITERS * EACH] = {0};
+	int64_t after = 0;
+	int64_t end = 0;
+	for (unsigned i = 0; i < WRITERS; i++) {
+		writers[i] = (struct writer){.seed = i + 1, .first = i * EACH};
+		assert_int_equal(pthread_create(&writers[i].thread, NULL, write_changes, &writers[i]), 0);
+	}
+	int joined = 0;
+	for (; joined < WRITERS;) { /* reads while they write: a position that appears behind it would be lost */
+		read_on(&after, seen);
+		joined += pthread_tryjoin_np(writers[joined].thread, NULL) == 0;
+	}
+	read_on(&after, seen);
+	for (int i = 0; i < WRITERS; i++) {
+		assert_false(writers[i].failed);
+		for (int j = 0; j < EACH; j++) {
+			assert_int_equal(seen[writers[i].first + j], writers[i].kept[j]);
+			end += writers[i].kept[j];
+		}
+	}
+	assert_int_equal(pg_number(uri, "SELECT count(*) FROM changes"), end);
+}
+
+static void a_change_waits_for_the_one_before_it_to_be_committed(void **state)
+{
+	(void)state;
+	int seen[WRITERS * EACH] = {0};
+	int64_t after = 0;
+	PGconn *slow = PQconnectdb(uri);
+	PGconn *fast = PQconnectdb(uri);
+	assert_true(does(slow, "BEGIN; SELECT change_append('device', '{1}')"));
+	assert_int_equal(PQsendQuery(fast, "SELECT change_append('device', '{2}')"), 1);
+	int64_t deadline = clock_mono_ms() + WAIT_MS;
+	while (pg_number(uri, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 0) {
+		assert_true(clock_mono_ms() < deadline);
+	}
+	read_on(&after, seen);
+	assert_int_equal(after, 0); /* neither shows: the second cannot overtake */
+	assert_true(does(slow, "COMMIT"));
+	PQclear(PQgetResult(fast));
+	PQclear(PQgetResult(fast));
+	read_on(&after, seen);
+	assert_true(seen[1] == 1 && seen[2] == 1);
+	PQfinish(slow);
+	PQfinish(fast);
+}
+
+/* --- the wake-up --- */
+
+/* It may come along with the answer to a statement; the socket is silent then. */
+static void a_notify_that_came_with_an_answer_still_wakes(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct db *listener = db_open(&followers, &err);
+	ok_or_fail(listener && store_feed_listen(listener, &err), &err);
+	for (int round = 0; round < 10; round++) {
+		int64_t oldest;
+		int64_t newest;
+		bool look = false;
+		pg_run(uri, "NOTIFY otad");
+		for (int i = 0; i < 20; i++) {
+			ok_or_fail(store_feed_bounds(listener, &oldest, &newest, &err), &err);
+		}
+		int64_t began = clock_mono_ms();
+		assert_true(store_feed_wait(listener, -1, WAIT_MS, &look));
+		assert_true(look);
+		assert_true(clock_mono_ms() - began < WAIT_MS / 2);
+	}
+	db_close(&listener);
+}
+
+/* --- what is kept --- */
+
+static void old_changes_are_trimmed_but_for_the_newest(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	int64_t oldest;
+	int64_t newest;
+	ok_or_fail(store_feed_bounds(db, &oldest, &newest, &err), &err);
+	assert_int_equal(oldest + newest, 0);
+	pg_run(uri, "SELECT change_append('device', ARRAY[i]) FROM generate_series(1, 10) i; UPDATE changes SET at = now() - interval '1 "
+		    "h' WHERE pos < 8");
+	ok_or_fail(store_feed_trim(db, 60000, &err), &err);
+	ok_or_fail(store_feed_bounds(db, &oldest, &newest, &err), &err);
+	assert_int_equal(oldest, 8);
+	assert_int_equal(newest, 10);
+	pg_run(uri, "UPDATE changes SET at = now() - interval '1 h'");
+	ok_or_fail(store_feed_trim(db, 60000, &err), &err);
+	ok_or_fail(store_feed_bounds(db, &oldest, &newest, &err), &err);
+	assert_int_equal(oldest, 10); /* whoever follows can tell that it missed something */
+}
+
+static void many_ids_in_one_change_are_read_whole(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct change *changes = NULL;
+	size_t count = 0;
+	pg_run(uri, "SELECT change_append('task', array_agg(i)) FROM generate_series(-3, 5000) i; SELECT change_append('device', '{}'); "
+		    "SELECT change_append('comet', '{1}')");
+	ok_or_fail(store_feed_read(db, 0, &changes, &count, &err), &err);
+	assert_int_equal(count, 3);
+	assert_int_equal(changes[0].count, 5004);
+	assert_int_equal(changes[0].ids[0], -3);
+	assert_int_equal(changes[0].ids[5003], 5000);
+	assert_int_equal(changes[1].count, 0);
+	assert_int_equal(changes[2].kind, CHANGE_KINDS); /* a newer replica's: ignored */
+	store_changes_free(&changes, count);
+}
+
+/* --- the snapshot that follows --- */
+
+static struct fleet *fleet;
+static struct feed *feed;
+static struct digest_key *key;
+static PGconn *inside; /* goes on working while nobody else may connect */
+
+static int follow(void **state)
+{
+	setup(state);
+	struct err err = {0};
+	pg_run(uri, "SELECT change_append('product', '{1}') FROM generate_series(1, 20)"); /* it is not the beginning */
+	key = digest_key_new("key", 3);
+	fleet = fleet_new(key, 3600000);
+	feed = feed_start(fleet, &followers, 86400000, &err);
+	ok_or_fail(feed != NULL, &err);
+	inside = PQconnectdb(uri);
+	return 0;
+}
+
+static int unfollow(void **state)
+{
+	feed_stop(&feed);
+	fleet_free(&fleet);
+	digest_key_free(&key);
+	PQfinish(inside);
+	return teardown(state);
+}
+
+static void change(const char *sql)
+{
+	if (!does(inside, sql)) {
+		fail_msg("%s", PQerrorMessage(inside));
+	}
+}
+
+/* Waits until looks() is true of the snapshot. */
+static void until(bool (*looks)(void))
+{
+	int64_t deadline = clock_mono_ms() + WAIT_MS;
+	for (bool yes = false; !yes;) {
+		assert_true(clock_mono_ms() < deadline);
+		fleet_read(fleet);
+		yes = looks();
+		fleet_done(fleet);
+		usleep(yes ? 0 : 2000);
+	}
+}
+
+/* Cuts the feed off and keeps it out. */
+static void keep_out(bool out)
+{
+	char admin[PG_URI_SIZE];
+	char sql[200];
+	const char *rest = strstr(uri, "?host=");
+	snprintf(admin, sizeof admin, "postgresql:///postgres%s", rest);
+	snprintf(sql, sizeof sql, "ALTER DATABASE %.*s ALLOW_CONNECTIONS %s", (int)(rest - strstr(uri, "///") - 3), strstr(uri, "///") + 3,
+		 out ? "false" : "true");
+	pg_run(admin, sql);
+	if (out) {
+		change("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'feed'");
+		int64_t deadline = clock_mono_ms() + WAIT_MS;
+		while (feed_is_up(feed)) {
+			assert_true(clock_mono_ms() < deadline);
+			usleep(2000);
+		}
+	}
+}
+
+static bool d6_is_there(void)
+{
+	return fleet_device(fleet, "d6") != NULL;
+}
+static bool d1_is_gone(void)
+{
+	return !fleet_device(fleet, "d1");
+}
+static bool d2_is_renamed(void)
+{
+	return fleet_device(fleet, "second") && !fleet_device(fleet, "d2");
+}
+
+static void the_first_load_has_everything(void **state)
+{
+	(void)state;
+	fleet_read(fleet);
+	assert_int_equal(fleet_device_count(fleet), 5);
+	assert_int_equal(fleet_device(fleet, "d3")->id, 3);
+	assert_string_equal(fleet_device_version(fleet, fleet_device(fleet, "d3")), "1.0");
+	assert_non_null(fleet_firmware_by_name(fleet, 1, "blink"));
+	fleet_done(fleet);
+	assert_true(feed_wait(feed, 20, 0));
+}
+
+static void a_change_is_followed(void **state)
+{
+	(void)state;
+	change("BEGIN; INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, 'd6'); DELETE FROM devices WHERE id = 1; UPDATE "
+	       "devices SET name = 'second' WHERE id = 2;"
+	       " SELECT change_append('device', '{6,1,2}'), pg_notify('otad', ''); COMMIT");
+	assert_true(feed_wait(feed, 21, WAIT_MS));
+	fleet_read(fleet);
+	assert_true(d6_is_there() && d1_is_gone() && d2_is_renamed());
+	fleet_done(fleet);
+	assert_false(feed_wait(feed, 22, 20)); /* not yet there */
+}
+
+static void what_we_applied_ourselves_is_not_read_again(void **state)
+{
+	(void)state;
+	change("INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, 'd6'), ('d7', 1, 'd7')");
+	/* told before it is committed, so that the feed cannot be faster; and the rows are not put, so that it can be seen */
+	change("BEGIN; SELECT change_append('device', '{6}')");
+	feed_applied(feed, 21);
+	change("COMMIT");
+	assert_true(feed_wait(feed, 21, 0));
+	change("BEGIN; SELECT change_append('device', '{7}'), change_append('device', '{6}')"); /* 22: somebody else's; 23: ours */
+	feed_applied(feed, 23);
+	change("COMMIT");
+	assert_true(feed_wait(feed, 23, WAIT_MS));
+	fleet_read(fleet);
+	assert_non_null(fleet_device(fleet, "d7"));
+	assert_false(d6_is_there());
+	fleet_done(fleet);
+}
+
+static void bulk_work_is_one_change_and_one_load(void **state)
+{
+	(void)state;
+	int64_t loads = metrics_get(METRIC_FEED_RELOADS);
+	change("BEGIN; INSERT INTO devices (name, product_id, client_id) SELECT 'x' || i, 1, 'x' || i FROM generate_series(1, 12000) i; "
+	       "DELETE FROM devices WHERE id = 1;"
+	       " SELECT change_append('device', '{}'), pg_notify('otad', ''); COMMIT");
+	assert_true(feed_wait(feed, 21, WAIT_MS));
+	assert_int_equal(metrics_get(METRIC_FEED_RELOADS) - loads, 1);
+	fleet_read(fleet);
+	assert_int_equal(fleet_device_count(fleet), 12004); /* more than a page of each statement */
+	assert_non_null(fleet_device(fleet, "x12000"));
+	assert_true(d1_is_gone());
+	fleet_done(fleet);
+}
+
+static void a_follower_that_missed_trimmed_changes_reads_everything(void **state)
+{
+	(void)state;
+	int64_t loads = metrics_get(METRIC_FEED_RELOADS);
+	keep_out(true);
+	change("INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, 'd6'); DELETE FROM devices WHERE id = 1; SELECT "
+	       "change_append('device', '{6,1}')");
+	change("SELECT change_append('product', '{1}') FROM generate_series(1, 5); DELETE FROM changes WHERE pos < (SELECT max(pos) FROM "
+	       "changes)");
+	keep_out(false);
+	until(d6_is_there);
+	until(d1_is_gone);
+	assert_true(feed_wait(feed, 26, WAIT_MS));
+	assert_int_equal(metrics_get(METRIC_FEED_RELOADS) - loads, 1);
+}
+
+static void a_follower_that_missed_nothing_that_is_gone_only_reads_on(void **state)
+{
+	(void)state;
+	int64_t loads = metrics_get(METRIC_FEED_RELOADS);
+	keep_out(true);
+	change("INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, 'd6'); SELECT change_append('device', '{6}')");
+	keep_out(false);
+	until(d6_is_there);
+	assert_int_equal(metrics_get(METRIC_FEED_RELOADS), loads);
+}
+
+/* --- a restored backup: positions run backward, revisions are lower, ids stand for other things --- */
+
+static const struct fleet_task *task(int64_t id)
+{
+	return fleet_task(fleet, id);
+}
+static bool later_history_is_there(void)
+{
+	return task(1) && task(1)->state == TASK_DOWNLOADING && !task(2) && fleet_is_revoked(fleet, 2) && fleet_firmware(fleet, 2);
+}
+static bool backup_is_there(void)
+{
+	const struct fleet_firmware *second = fleet_firmware(fleet, 2);
+	return task(1) && task(1)->state == TASK_QUEUED && task(2) && !fleet_is_revoked(fleet, 2) && second &&
+	       strcmp(second->firmware.name, "other") == 0 && d1_is_gone();
+}
+
+static void a_restored_backup_is_read_anew(void **state)
+{
+	(void)state;
+	change("BEGIN; INSERT INTO rollouts (kind, way, product_id, device_id, firmware_id, component, created_by) SELECT 'single', "
+	       "'push', 1, i, 1, 'app', '' FROM generate_series(2, 3) i;"
+	       " INSERT INTO tasks (rollout_id, device_id, firmware_id, way, component, state, token, rev, ended_at) VALUES"
+	       " (1, 2, 1, 'push', 'app', 'downloading', gen_random_uuid(), 7, NULL), (2, 3, 1, 'push', 'app', 'cancelled', "
+	       "gen_random_uuid(), 5, now());"
+	       " INSERT INTO firmware (product_id, name, sha256) VALUES (1, 'later', sha256('1'));"
+	       " SELECT change_append('firmware', '{2}'), change_append('task', '{1,2}'), pg_notify('otad', ''); COMMIT");
+	until(later_history_is_there);
+	keep_out(true);
+	change("BEGIN; UPDATE tasks SET state = 'queued', rev = 1, ended_at = NULL; DELETE FROM devices WHERE id = 1;"
+	       " UPDATE firmware SET name = 'other', sha256 = sha256('2'), rev = 1 WHERE id = 2;"
+	       " TRUNCATE changes; SELECT setval('change_position', 5); SELECT change_append('device', '{5}'); COMMIT");
+	keep_out(false);
+	until(backup_is_there);
+	change("INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, 'd6'); SELECT change_append('device', '{6}'), "
+	       "pg_notify('otad', '')");
+	until(d6_is_there); /* and followed from there */
+}
+
+int main(void)
+{
+	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+#define PLAIN(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define FOLLOWED(f) cmocka_unit_test_setup_teardown(f, follow, unfollow)
+	const struct CMUnitTest tests[] = {
+		PLAIN(a_reader_misses_no_change_of_concurrent_writers),
+		PLAIN(a_change_waits_for_the_one_before_it_to_be_committed),
+		PLAIN(a_notify_that_came_with_an_answer_still_wakes),
+		PLAIN(old_changes_are_trimmed_but_for_the_newest),
+		PLAIN(many_ids_in_one_change_are_read_whole),
+		FOLLOWED(the_first_load_has_everything),
+		FOLLOWED(a_change_is_followed),
+		FOLLOWED(what_we_applied_ourselves_is_not_read_again),
+		FOLLOWED(bulk_work_is_one_change_and_one_load),
+		FOLLOWED(a_follower_that_missed_trimmed_changes_reads_everything),
+		FOLLOWED(a_follower_that_missed_nothing_that_is_gone_only_reads_on),
+		FOLLOWED(a_restored_backup_is_read_anew),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
