@@ -111,6 +111,21 @@ void batch_fact(struct batch *b, int64_t device_id, const char *component, const
 	}
 }
 
+static const char *const end_reasons[ROLLOUT_ENDS] = {
+	[END_DONE] = "done", [END_CANCELLED] = "cancelled", [END_SUPERSEDED] = "superseded", [END_REPLACED] = "replaced"};
+
+void batch_end_rollout(struct batch *b, int64_t rollout_id, enum rollout_end how)
+{
+	for (size_t i = 0; i < b->rollout_count; i++) {
+		if (b->rollouts[i].rollout.id == rollout_id) { /* made and ended in one batch */
+			b->rollouts[i].rollout.ended_ms = b->now_ms;
+			b->rollouts[i].end_reason = end_reasons[how];
+			return;
+		}
+	}
+	ids_add(b, &b->ended[how], rollout_id);
+}
+
 bool batch_move(struct batch *b, struct held *h, enum task_event event, const char *code, const char *detail)
 {
 	enum task_state from = h->task.state;
@@ -126,10 +141,8 @@ bool batch_move(struct batch *b, struct held *h, enum task_event event, const ch
 		ids_add(b, &b->outbox_drop, h->task.id);
 	}
 	if (h->task.ended_ms && h->task.way == WAY_PUSH) {
-		struct ids *how = edge->to == TASK_CANCELLED    ? &b->ended_cancelled
-				  : edge->to == TASK_SUPERSEDED ? &b->ended_superseded
-								: &b->ended_done;
-		ids_add(b, how, h->task.rollout_id);
+		enum rollout_end how = edge->to == TASK_CANCELLED ? END_CANCELLED : edge->to == TASK_SUPERSEDED ? END_SUPERSEDED : END_DONE;
+		batch_end_rollout(b, h->task.rollout_id, how);
 	}
 	return true;
 }
@@ -357,15 +370,9 @@ static bool write_descriptions(struct batch *b, struct db *db, struct err *err)
 
 static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
 {
-	const struct {
-		const struct ids *ids;
-		const char *reason;
-	} ends[] = {{&b->ended_done, "done"},
-		    {&b->ended_cancelled, "cancelled"},
-		    {&b->ended_superseded, "superseded"},
-		    {&b->ended_replaced, "replaced"}};
-	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		if (ends[i].ids->count && !store_rollouts_end(db, ends[i].ids->at, ends[i].ids->count, ends[i].reason, err)) {
+	for (int how = 0; how < ROLLOUT_ENDS; how++) {
+		const struct ids *ids = &b->ended[how];
+		if (ids->count && !store_rollouts_end(db, ids->at, ids->count, end_reasons[how], err)) {
 			return false;
 		}
 	}
@@ -429,10 +436,10 @@ bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struc
 	batch_free(b);
 	b->engine = e;
 	b->config = e->config;
-	b->now_ms = clock_wall_ms();
 	if (!prepare(b, db, ops, n, err)) {
 		return false;
 	}
+	b->now_ms = clock_wall_ms(); /* with the locks: later than whatever another replica did to these tasks */
 	for (size_t i = 0; i < n; i++) {
 		run_op(b, (struct op *)ops[i]);
 	}
@@ -484,14 +491,16 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 
 void batch_free(struct batch *b)
 {
-	struct ids *lists[] = {&b->described,   &b->ended_done,   &b->ended_cancelled, &b->ended_superseded, &b->ended_replaced,
-			       &b->outbox_put,  &b->outbox_delay, &b->outbox_retry,    &b->outbox_drop,      &b->fresh_rollouts,
-			       &b->fresh_tasks, &b->devices,      &b->firmware};
+	struct ids *lists[] = {&b->described,      &b->outbox_put,  &b->outbox_delay, &b->outbox_retry, &b->outbox_drop,
+			       &b->fresh_rollouts, &b->fresh_tasks, &b->devices,      &b->firmware};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
 		free(lists[i]->at);
 	}
 	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
 		free(b->changed[kind].at);
+	}
+	for (int how = 0; how < ROLLOUT_ENDS; how++) {
+		free(b->ended[how].at);
 	}
 	free(b->held);
 	free(b->assignments);

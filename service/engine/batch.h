@@ -31,6 +31,8 @@ struct held {
 	bool dirty;
 };
 
+enum rollout_end { END_DONE, END_CANCELLED, END_SUPERSEDED, END_REPLACED, ROLLOUT_ENDS };
+
 struct batch {
 	struct engine *engine;
 	const struct config *config;
@@ -53,7 +55,8 @@ struct batch {
 		char version[VERSION_SIZE];
 	} * learnt;
 	size_t learnt_count, learnt_cap;
-	struct ids described, ended_done, ended_cancelled, ended_superseded, ended_replaced;
+	struct ids described;
+	struct ids ended[ROLLOUT_ENDS]; /* rollouts that were there before; new ones carry their end themselves */
 	struct ids outbox_put, outbox_delay, outbox_retry, outbox_drop;
 	struct ids fresh_rollouts, fresh_tasks; /* ids not used yet */
 	struct ids devices, firmware;           /* what orders may name: there, and locked; ascending */
@@ -75,6 +78,7 @@ struct held *batch_task(struct batch *b, int64_t task_id);
 struct rollout *batch_assignment(struct batch *b, int64_t device_id, const char *component);
 /* Takes an edge, if there is one: event row, outbox, end of the rollout. */
 bool batch_move(struct batch *b, struct held *held, enum task_event event, const char *code, const char *detail);
+void batch_end_rollout(struct batch *b, int64_t rollout_id, enum rollout_end how);
 void batch_event(struct batch *b, int64_t task_id, const char *event, const char *from, const char *to, const char *detail);
 void batch_audit(struct batch *b, const struct actor *actor, const char *action, const char *target, const char *detail);
 void batch_fact(struct batch *b, int64_t device_id, const char *component, const char *version);

@@ -69,10 +69,10 @@ static struct held *new_task(struct batch *b, const struct op *op, int64_t rollo
 	return h;
 }
 
-static void end_assignment(struct batch *b, struct rollout *r, struct ids *how)
+static void end_assignment(struct batch *b, struct rollout *r, enum rollout_end how)
 {
 	r->ended_ms = b->now_ms;
-	ids_add(b, how, r->id);
+	batch_end_rollout(b, r->id, how);
 	ids_add(b, &b->changed[CHANGE_ROLLOUT], r->id);
 }
 
@@ -94,7 +94,7 @@ static void order_push(struct batch *b, struct op *op, struct held *live, enum o
 		return;
 	}
 	if (assigned && assigned->firmware_id != op->in.order.firmware.id) {
-		end_assignment(b, assigned, &b->ended_superseded); /* the newest order is what the device is to run */
+		end_assignment(b, assigned, END_SUPERSEDED); /* the newest order is what the device is to run */
 	}
 	op->result.rollout_id = new_rollout(b, op);
 	struct held *task = new_task(b, op, op->result.rollout_id);
@@ -116,7 +116,7 @@ static int64_t keep_or_make_assignment(struct batch *b, struct op *op, struct ro
 		return assigned->id;
 	}
 	if (assigned) {
-		end_assignment(b, assigned, &b->ended_replaced);
+		end_assignment(b, assigned, END_REPLACED);
 	}
 	int64_t id = new_rollout(b, op);
 	struct rollout *mine = batch_grow(b, (void **)&b->assignments, &b->assignment_count, &b->assignment_cap, sizeof *mine);
@@ -220,7 +220,7 @@ static bool cancel_assignment(struct batch *b, int64_t rollout_id, const struct 
 			if (live && live->task.rollout_id == rollout_id) {
 				cancel_task(b, live, actor);
 			}
-			end_assignment(b, r, &b->ended_cancelled);
+			end_assignment(b, r, END_CANCELLED);
 			return true;
 		}
 	}

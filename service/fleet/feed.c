@@ -273,7 +273,8 @@ static bool apply_rows(struct feed *f, struct change *c, struct err *err)
 		[CHANGE_ROLLOUT] = fleet_drop_assignment,
 		[CHANGE_TASK] = fleet_drop_task,
 	};
-	if (c->kind == CHANGE_KINDS || !drops[c->kind]) {
+	void (*drop)(struct fleet *, int64_t) = c->kind < CHANGE_KINDS ? drops[c->kind] : NULL;
+	if (!drop) {
 		return true;
 	}
 	struct putter p = {.hold.fleet = f->fleet, .found = calloc(c->count, sizeof *p.found)};
@@ -281,7 +282,7 @@ static bool apply_rows(struct feed *f, struct change *c, struct err *err)
 	bool ok = p.found ? load_kind(f, c->kind, &load, err) : err_set(err, ERR_INTERNAL, "out of memory");
 	hold_end(&p.hold);
 	if (ok) {
-		drop_missing(f, c, &p, drops[c->kind]);
+		drop_missing(f, c, &p, drop);
 	}
 	free(p.found);
 	return ok;

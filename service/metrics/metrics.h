@@ -23,7 +23,8 @@ struct buf;
 	X(REPORTS, COUNTER, "otad_reports_total", "", "Device reports committed.")                                                \
 	X(REPORTS_DROPPED, COUNTER, "otad_reports_dropped_total", "",                                                             \
 	  "Device reports not taken because the queue was full; the device repeats them.")                                        \
-	X(REPLIES_DROPPED, COUNTER, "otad_replies_dropped_total", "", "Replies over MQTT not sent because the broker was away or the queue full; the device repeats its report.") \
+	X(REPLIES_DROPPED, COUNTER, "otad_replies_dropped_total", "",                                                             \
+	  "Replies over MQTT not sent because the broker was away or the queue full; the device repeats its report.")             \
 	X(PUSHES, COUNTER, "otad_pushes_published_total", "", "Push messages acknowledged by the broker.")                        \
 	X(PUSH_FAILURES, COUNTER, "otad_push_failures_total", "", "Push messages the broker did not acknowledge; sent again.")    \
 	X(PUSH_ECHOES, COUNTER, "otad_push_echoes_total", "", "Own pushes seen again from the broker.")                           \

@@ -101,20 +101,22 @@ bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, 
 }
 
 static const struct sql insert_rollouts = {
-	"rollouts_insert",
-	"INSERT INTO rollouts (id, kind, way, product_id, device_id, firmware_id, component, version_name, description, created_by, "
-	"created_at)"
-	" OVERRIDING SYSTEM VALUE SELECT id, CASE way WHEN 'standing' THEN 'standing' ELSE 'single' END, way, product, device, firmware, "
-	"component,"
-	" version_name, description, created_by, " SQL_TIME(
-		"created") " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], "
-			   "$8::text[], $9::text[], $10::bigint[])"
-			   " u(id, way, product, device, firmware, component, version_name, description, created_by, created)"};
+	"rollouts_insert", "INSERT INTO rollouts (id, kind, way, product_id, device_id, firmware_id, component, version_name, description, "
+			   "created_by, created_at,"
+			   " ended_at, end_reason) OVERRIDING SYSTEM VALUE SELECT id, CASE way WHEN 'standing' THEN 'standing' ELSE "
+			   "'single' END, way, product, device,"
+			   " firmware, component, version_name, description, created_by, " SQL_TIME("created") ", " SQL_TIME(
+				   "ended") ", end_reason"
+					    " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], "
+					    "$7::text[], $8::text[],"
+					    " $9::text[], $10::bigint[], $11::bigint[], $12::text[])"
+					    " u(id, way, product, device, firmware, component, version_name, description, created_by, "
+					    "created, ended, end_reason)"};
 
 bool store_rollouts_insert(struct db *db, const struct rollout_insert *rows, size_t n, struct err *err)
 {
-	struct sql_list l[10];
-	for (size_t c = 0; c < 10; c++) {
+	struct sql_list l[12];
+	for (size_t c = 0; c < 12; c++) {
 		sql_list_init(&l[c]);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -129,8 +131,10 @@ bool store_rollouts_insert(struct db *db, const struct rollout_insert *rows, siz
 		sql_list_text(&l[7], r->description);
 		sql_list_text(&l[8], rows[i].created_by);
 		sql_list_ms(&l[9], r->created_ms);
+		sql_list_ms(&l[10], r->ended_ms);
+		sql_list_text_or_null(&l[11], rows[i].end_reason ? rows[i].end_reason : "");
 	}
-	return sql_run_lists(db, &insert_rollouts, l, 10, err);
+	return sql_run_lists(db, &insert_rollouts, l, 12, err);
 }
 
 static const struct sql lock_assignments = {

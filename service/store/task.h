@@ -43,6 +43,7 @@ bool store_task_ids(struct db *db, size_t n, int64_t *rollouts, int64_t *tasks, 
 struct rollout_insert {
 	struct rollout rollout;
 	const char *created_by;
+	const char *end_reason; /* static; NULL = active, else rollout.ended_ms says since when */
 };
 bool store_rollouts_insert(struct db *db, const struct rollout_insert *rows, size_t n, struct err *err);
 

@@ -259,7 +259,8 @@ void pg_down(void)
 static int is_sql(const struct dirent *entry)
 {
 	const char *dot = strrchr(entry->d_name, '.');
-	return dot && strcmp(dot, ".sql") == 0 && entry->d_name[0] >= '0' && entry->d_name[0] <= '9'; /* not schema.sql, which is for reading */
+	return dot && strcmp(dot, ".sql") == 0 && entry->d_name[0] >= '0' &&
+	       entry->d_name[0] <= '9'; /* not schema.sql, which is for reading */
 }
 
 static void apply_file(const char *uri, const char *name)

@@ -185,8 +185,8 @@ static void assert_agreement(void)
 	assert_int_equal(site_number("SELECT count(*) FROM tasks WHERE (ended_at IS NULL) <> (state IN ('queued', 'notified', 'accepted', "
 				     "'downloading', 'downloaded', 'installing'))"),
 			 0);
-	assert_int_equal(site_number("SELECT count(*) FROM tasks t WHERE state <> (SELECT to_state FROM events e WHERE e.task_id = t.id "
-				     "ORDER BY at DESC, ctid DESC LIMIT 1)"),
+	assert_int_equal(site_number("SELECT count(*) FROM tasks t WHERE state NOT IN (SELECT to_state FROM events e WHERE e.task_id = t.id"
+				     " AND at = (SELECT max(at) FROM events WHERE task_id = t.id))"),
 			 0);
 	for (int i = 0; i < DEVICES; i++) {
 		for (int j = 0; j < 2; j++) {

@@ -416,6 +416,11 @@ static void orders_for_one_device_in_one_commit_are_judged_one_after_the_other(v
 	assert_int_equal(a[3].order.task_id, a[2].order.task_id);
 	assert_true(site_task_is(a[0].order.task_id, "superseded"));
 	assert_int_equal(live_tasks(device), 1);
+	assert_int_equal(
+		site_number("SELECT count(*) FROM rollouts WHERE id = %" PRId64 " AND end_reason = 'superseded'", a[0].order.rollout_id),
+		1);
+	assert_int_equal(site_number("SELECT count(*) FROM rollouts WHERE device_id = %" PRId64 " AND ended_at IS NULL", site_id(device)),
+			 2);
 	assert_string_equal(poll_as(r, device, "").offer.version, "9"); /* the assignment speaks for the task */
 }
 

@@ -148,10 +148,9 @@ static void text_that_is_no_set_is_refused(void **state)
 		}
 	}
 	char many[COVERAGE_TEXT_SIZE * 2] = "";
+	size_t len = 0;
 	for (int i = 0; i <= COVERAGE_MAX; i++) {
-		char one[16];
-		snprintf(one, sizeof one, "%s%d-%d", i ? "," : "", i * 10, i * 10 + 1);
-		strcat(many, one);
+		len += (size_t)snprintf(many + len, sizeof many - len, "%s%d-%d", i ? "," : "", i * 10, i * 10 + 1);
 	}
 	struct coverage c;
 	assert_false(coverage_parse(&c, many));
