@@ -275,9 +275,8 @@ static void wish(struct batch *b, const struct op *op, struct ids *devices, stru
 	case OP_HASTEN:
 	case OP_SILENCE:
 	case OP_STRAY:
+	case OP_UNSENT: /* locks before it touches the outbox, as all others do */
 		ids_add(b, named, op->task_id);
-		break;
-	case OP_UNSENT:
 		break;
 	}
 }

@@ -31,7 +31,6 @@ struct db {
 	int backend; /* the server's process id */
 	bool pipeline;
 	bool doubtful; /* a pipeline failed: what is prepared is not known */
-	bool unsure;   /* what a failed pipeline has prepared at the server */
 	struct sent sent[PIPELINE_MAX];
 	size_t sent_count;
 	bool lost; /* libpq may still call the connection good after the answer that says it is gone */
@@ -109,7 +108,7 @@ static bool connect_now(struct db *db, struct err *err)
 	db->prepared_count = 0;
 	db->lost = false;
 	db->pipeline = false;
-	db->unsure = false;
+	db->doubtful = false;
 	db->conn = PQconnectdbParams(keys, values, 1);
 	if (PQstatus(db->conn) != CONNECTION_OK) {
 		char text[200];
@@ -330,7 +329,7 @@ static bool end_pipeline(struct db *db, struct err *err)
 	db->pipeline = false;
 	db->sent_count = 0;
 	if (!ok) {
-		db->unsure = true;
+		db->doubtful = true;
 		PQexitPipelineMode(db->conn);
 	}
 	if (!ok && err && err->kind == ERR_NONE) {
