@@ -12,24 +12,22 @@ static bool name_is_secret(const char *name, size_t len)
 	return memmem(name, len, "password", 8) != NULL || memmem(name, len, "secret", 6) != NULL || memchr(name, '%', len) != NULL;
 }
 
-/* "a=b&c=d". An item that is no "a=b" may be a piece of a password that holds a ?. */
+/* "?a=b&c=d". An @ in a name: it may be a piece of a password that holds a ?. */
 static void mask_query(const char *at, struct buf *out)
 {
 	while (*at != '\0') {
+		buf_putc(out, *at++); /* ? or & */
 		size_t len = strcspn(at, "&");
 		size_t name = strcspn(at, "=&");
 		if (name < len && name_is_secret(at, name)) {
 			buf_put(out, at, name + 1);
 			buf_puts(out, CONFIG_MASK);
-		} else if (name == len && memchr(at, '@', len) != NULL) {
+		} else if (memchr(at, '@', name) != NULL) {
 			buf_puts(out, CONFIG_MASK);
 		} else {
 			buf_put(out, at, len);
 		}
 		at += len;
-		if (*at == '&') {
-			buf_putc(out, *at++);
-		}
 	}
 }
 
@@ -103,12 +101,12 @@ static const char *skip_value(const char *at)
 	return *at == '\'' ? at + 1 : NULL;
 }
 
-/* "host=... password = 'it''s'": false if it is not such a list. */
+/* "host=... password = 'it\'s'": false if it is not such a list. */
 static bool mask_keywords(const char *dsn, struct buf *out)
 {
 	const char *at = skip_blanks(dsn);
 	for (bool first = true; *at != '\0'; first = false) {
-		size_t name = strcspn(at, "= \t\n\r\f\v");
+		size_t name = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
 		const char *equals = skip_blanks(at + name);
 		if (name == 0 || *equals != '=') {
 			return false;

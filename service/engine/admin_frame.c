@@ -51,6 +51,7 @@ static bool write_once(const struct admin_frame *frame, struct admin_write *writ
 		db_rollback(db);
 		return false;
 	}
+	engine_log_audit(frame->actor, write->action, write->target, write->detail);
 	engine_settle(frame->engine, pos);
 	return true;
 }

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/scoped.h"
 #include "common/text.h"
 #include "config/config.h"
@@ -450,6 +451,34 @@ bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struc
 
 /* --- after COMMIT --- */
 
+/* What happened, for whoever reads the log: ends at info, the steps before at debug. */
+static void log_events(struct batch *b)
+{
+	for (size_t i = 0; i < b->event_count; i++) {
+		const struct event_insert *event = &b->events[i];
+		const struct held *h = batch_task(b, event->task_id);
+		bool notable = h && h->task.ended_ms;
+		if (!h || !log_enabled(notable ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG)) {
+			continue;
+		}
+		char device[NAME_SIZE] = "";
+		fleet_read(b->engine->fleet);
+		const struct device_entry *entry = fleet_device_by_id(b->engine->fleet, h->task.device_id);
+		if (entry) {
+			text_copy(device, sizeof device, fleet_device_name(b->engine->fleet, entry));
+		}
+		fleet_done(b->engine->fleet);
+		const struct log_field fields[] = {LOG_S("event", event->event),
+						   LOG_S("device", device),
+						   LOG_I("task", event->task_id),
+						   LOG_S("from", event->from),
+						   LOG_S("to", event->to),
+						   LOG_S("detail", event->detail),
+						   {.key = NULL}};
+		log_write(notable ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "task", fields);
+	}
+}
+
 void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 {
 	(void)ops;
@@ -485,6 +514,10 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 		e->ready(e->ready_ctx, b->outbox_put.at, b->outbox_put.count);
 	}
 	pthread_mutex_unlock(&e->ready_lock);
+	for (size_t i = 0; i < b->audit_count; i++) {
+		engine_log_audit(&b->audits[i].actor, b->audits[i].action, b->audits[i].target, b->audits[i].detail);
+	}
+	log_events(b);
 	batch_free(b);
 }
 

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/secret.h"
 #include "common/text.h"
 #include "config/config.h"
@@ -23,6 +24,12 @@
 #include "work/commit.h"
 
 enum { SETTLE_MS = 5000, STATEMENT_MS = 60000 };
+
+void engine_log_audit(const struct actor *actor, const char *action, const char *target, const char *detail)
+{
+	log_info("operator", LOG_S("action", action), LOG_S("target", target), LOG_S("detail", detail), LOG_S("actor", actor->name),
+		 LOG_S("address", actor->address), LOG_S("request", actor->request));
+}
 
 void engine_settle(struct engine *e, int64_t pos)
 {

@@ -182,7 +182,8 @@ void evidence_close(struct engine *e, int64_t task_id)
 		p->open -= p->open > 0;
 		/* a device that fetches in crumbs does not get a commit for each */
 		bool crumb = !p->held && clock_mono_ms() - p->told_ms < EVIDENCE_CRUMB_MS;
-		if (p->open == 0 && p->dirty && !p->sending && !crumb) {
+		/* while earlier bytes are being written the rest waits, but not when a report waits for it */
+		if (p->open == 0 && p->dirty && (!p->sending || p->held) && !crumb) {
 			tell(e, p);
 		}
 		if (p->open == 0) {
@@ -239,7 +240,7 @@ static size_t flush_some(struct engine *e, bool all, struct op **held)
 	for (size_t i = 0; n < SLICE && !*held && (slot = map_next(&v->pieces, &i));) {
 		struct piece *p = slot->value;
 		bool overdue = p->held && (all || now - p->held_ms >= EVIDENCE_HOLD_MS);
-		if (p->dirty && (all || !p->sending) && (all || overdue || now - p->since_ms >= EVIDENCE_FLUSH_MS)) {
+		if (p->dirty && (all || overdue || !p->sending) && (all || overdue || now - p->since_ms >= EVIDENCE_FLUSH_MS)) {
 			tell(e, p);
 			n++;
 		}

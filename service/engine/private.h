@@ -44,6 +44,10 @@ struct engine {
 	struct db_config *db_config;
 };
 
+/* An operator's committed write, for whoever reads the log: the same words as the audit row. */
+struct actor;
+void engine_log_audit(const struct actor *actor, const char *action, const char *target, const char *detail);
+
 /* Waits until the snapshot of this replica shows the change at pos (at most 5 s: then it returns all the same; the feed will get there). */
 void engine_settle(struct engine *engine, int64_t pos);
 

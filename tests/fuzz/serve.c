@@ -35,7 +35,7 @@ void serve_start(const struct http_dialect *dialects, size_t count)
 		.max_connections = 64,
 		.idle_timeout_ms = 60000,
 		.upload_max = SERVE_UPLOAD_MAX,
-		.trusted_proxies = "127.0.0.1",
+		.trusted_proxies = "127.0.0.0/8",
 		.workers = workers,
 	};
 	server = http_server_start(&config, dialects, count, NULL);
@@ -43,14 +43,20 @@ void serve_start(const struct http_dialect *dialects, size_t count)
 	atexit(stop);
 }
 
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+};
+
+/* From another address of 127.0.0.0/8 each time: the ports of one would soon be used up by closed connections. */
 static int open_connection(void)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-	} a = {.in = {.sin_family = AF_INET, .sin_port = htons(http_server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	static uint32_t count;
+	union address from = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + count++ % 60000)}};
+	union address to = {
+		.in = {.sin_family = AF_INET, .sin_port = htons(http_server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(fd >= 0 && connect(fd, &a.any, sizeof a.in) == 0);
+	CHECK(fd >= 0 && bind(fd, &from.any, sizeof from.in) == 0 && connect(fd, &to.any, sizeof to.in) == 0);
 	return fd;
 }
 

@@ -8,7 +8,7 @@ struct http_dialect;
 
 enum { SERVE_UPLOAD_MAX = 1 << 20 };
 
-/* Starts it with workers (without a database); stopped at exit. 127.0.0.1 is a trusted proxy. */
+/* Starts it with workers (without a database); stopped at exit. 127.0.0.0/8 are trusted proxies. */
 void serve_start(const struct http_dialect *dialects, size_t count);
 
 /* Sends bytes on a connection of their own, then the end of the stream, and returns all that comes back, NUL-terminated; good until the

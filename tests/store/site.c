@@ -205,16 +205,17 @@ void site_until_task(int64_t task, const char *state)
 
 static struct pg_hold *lock;
 
-void site_lock(void)
-{
-	lock = pg_hold(site_uri, "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE");
-}
-
 void site_unlock(void)
 {
 	if (lock) {
 		pg_let_go(&lock);
 	}
+}
+
+void site_lock(void)
+{
+	site_unlock();
+	lock = pg_hold(site_uri, "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE");
 }
 
 int site_calm(void **state)
@@ -510,7 +511,9 @@ enum err_kind fetch(struct replica *r, const char *alias, uint64_t offset, uint6
 void site_stall(struct replica *r, struct answer *a)
 {
 	struct report report = {.kind = REPORT_VERSION, .component = COMPONENT_DEFAULT, .version = "1.0"};
-	site_lock();
+	if (!lock) {
+		site_lock();
+	}
 	begin_report(r, site_device(), &report, a);
 	site_until(1, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'otad' AND wait_event_type = 'Lock' AND datname = "
 		      "current_database()");

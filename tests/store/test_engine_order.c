@@ -366,6 +366,22 @@ static void a_commit_that_fails_does_not_spoil_the_next(void **state)
 	assert_int_equal(live_tasks(device), 1);
 }
 
+/* Nothing is prepared yet on a fresh connection: what was to be prepared behind the failure was not. */
+static void a_first_batch_that_fails_early_does_not_spoil_the_next(void **state)
+{
+	(void)state;
+	struct replica *fresh = replica_start("");
+	const char *device = site_device();
+	site_run("CREATE FUNCTION fail_early() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE check_violation; END $$;"
+		 "CREATE TRIGGER early BEFORE INSERT ON rollouts FOR EACH ROW EXECUTE FUNCTION fail_early()");
+	struct answer bad = order(fresh, WAY_PUSH, device, SITE_KNOWN);
+	site_run("DROP TRIGGER early ON rollouts");
+	struct answer good = order(fresh, WAY_PUSH, device, SITE_KNOWN);
+	replica_stop(&fresh);
+	assert_done(bad, ERR_INVALID);
+	assert_done(good, ERR_NONE);
+}
+
 static void one_bad_order_fails_alone(void **state)
 {
 	(void)state;
@@ -465,6 +481,7 @@ int main(void)
 		SITE_TEST(orders_that_gather_are_committed_together),
 		SITE_TEST(a_crowd_of_repeated_assignments_is_one_commit_too),
 		SITE_TEST(a_commit_that_fails_does_not_spoil_the_next),
+		SITE_TEST(a_first_batch_that_fails_early_does_not_spoil_the_next),
 		SITE_TEST(one_bad_order_fails_alone),
 		SITE_TEST(orders_for_one_device_in_one_commit_are_judged_one_after_the_other),
 		SITE_TEST(a_full_queue_answers_busy_and_forgets_nothing_it_took),

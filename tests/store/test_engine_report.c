@@ -97,6 +97,31 @@ static void a_version_once_learnt_is_believed_without_bytes(void **state)
 	assert_task(task, "succeeded", "", "");
 }
 
+/* A batch may wait long for its locks. */
+static void an_event_is_timed_when_it_happens_not_when_it_began_to_wait(void **state)
+{
+	(void)state;
+	struct report step = {.kind = REPORT_PROGRESS, .component = COMPONENT_DEFAULT};
+	struct answer first = {0};
+	struct answer told = {0};
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	site_lock();
+	begin_report(r, device, &step, &told);
+	site_stall(r, &first); /* its batch hangs now */
+	int64_t then_ms = clock_wall_ms();
+	for (int i = 0; i < 4; i++) {
+		site_pause();
+	}
+	site_unlock();
+	answer_wait(&told);
+	answer_wait(&first);
+	assert_int_equal(site_number("SELECT count(*) FROM events WHERE task_id = %" PRId64
+				     " AND event = 'accepted' AND extract(epoch FROM at) * 1000 > %" PRId64,
+				     task, then_ms),
+			 1);
+}
+
 /* --- right, wrong, late --- */
 
 static void a_report_is_committed_before_it_is_answered(void **state)
@@ -265,6 +290,29 @@ static void a_report_waits_for_the_bytes_of_an_open_download(void **state)
 		}
 	}
 	fail_msg("the machine is too slow to tell");
+}
+
+/* Also when earlier bytes of it are just being written. */
+static void a_report_stays_behind_bytes_that_must_wait_themselves(void **state)
+{
+	(void)state;
+	struct report report = {.kind = REPORT_VERSION, .component = COMPONENT_DEFAULT, .version = "1.1"};
+	struct answer first = {0};
+	struct answer told = {0};
+	const char *device = site_device();
+	int64_t task = push(r, device, site_firmware());
+	fetch(r, alias_of(r, task), 0, 500);
+	site_until(1, "SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND got = '0-499'", task);
+	site_stall(r, &first);
+	struct delivery *d = open_download(task);
+	begin_report(r, device, &report, &told);
+	delivery_bytes(d, 500, 500);
+	delivery_free(&d);
+	site_unlock();
+	answer_wait(&told);
+	answer_wait(&first);
+	assert_done(told, ERR_NONE);
+	assert_task(task, "succeeded", "", "");
 }
 
 static void a_report_does_not_wait_for_ever(void **state)
@@ -444,6 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SITE_TEST(a_device_that_only_fetches_and_reports_walks_through_its_task),
 		SITE_TEST(a_version_once_learnt_is_believed_without_bytes),
+		SITE_TEST(an_event_is_timed_when_it_happens_not_when_it_began_to_wait),
 		SITE_TEST(a_report_is_committed_before_it_is_answered),
 		SITE_TEST(an_order_for_the_version_the_device_has_is_sent_and_needs_bytes),
 		SITE_TEST(a_late_right_report_turns_a_failure_into_success),
@@ -453,6 +502,7 @@ int main(void)
 		SITE_TEST(progress_and_refusal_move_the_task),
 		SITE_TEST(an_empty_version_changes_nothing),
 		SITE_TEST(a_report_waits_for_the_bytes_of_an_open_download),
+		SITE_TEST(a_report_stays_behind_bytes_that_must_wait_themselves),
 		SITE_TEST(a_report_does_not_wait_for_ever),
 		SITE_TEST(a_report_that_waited_is_answered_also_when_the_queue_is_full),
 		SITE_TEST(bytes_acknowledged_during_an_outage_arrive_after_it),
