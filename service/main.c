@@ -22,7 +22,7 @@
 #include "version.h"
 #include "work/pool.h"
 
-enum { PRINT_MAX = 64 * 1024, STATEMENT_MS = 60000, CORES_MAX = 4, START_TRIES = 60 };
+enum { PRINT_MAX = 64 * 1024, STATEMENT_MS = 60000, CORES_MAX = 4, START_TRIES = 60, RETIRED_MAX = 16 };
 
 static const char usage[] = "otad - OTA update service for MQTT and HTTP devices\n"
 			    "\n"
@@ -50,7 +50,7 @@ static const char usage[] = "otad - OTA update service for MQTT and HTTP devices
 struct service {
 	const char *path;
 	struct config *config;
-	struct config *retired[16]; /* replaced by reloads; parts of the service may still point into them */
+	struct config *retired[RETIRED_MAX]; /* replaced by reloads; parts of the service may still point into them */
 	size_t retired_count;
 	struct db_config worker_db;
 	struct pool *pool;
@@ -161,9 +161,10 @@ static bool start(struct service *s, struct err *err)
 static void stop(struct service *s)
 {
 	http_server_stop(&s->http, s->config->drain_timeout);
-	mqtt_stop(&s->mqtt);
+	mqtt_halt(s->mqtt);
 	pool_stop(&s->pool);
 	engine_stop(&s->engine);
+	mqtt_stop(&s->mqtt);
 }
 
 static void reload(struct service *s)
@@ -171,9 +172,8 @@ static void reload(struct service *s)
 	struct err err = {0};
 	struct config *fresh = config_load(s->path, &err);
 	struct buf ignored;
-	if (!fresh || s->retired_count == sizeof s->retired / sizeof *s->retired) {
-		log_error("configuration not reloaded; the old one stays", LOG_S("error", fresh ? "too many reloads: restart" : err.text));
-		config_free(&fresh);
+	if (!fresh) {
+		log_error("configuration not reloaded; the old one stays", LOG_S("error", err.text));
 		return;
 	}
 	buf_init(&ignored, PRINT_MAX);
@@ -184,6 +184,11 @@ static void reload(struct service *s)
 	}
 	apply_log(fresh);
 	engine_reload(s->engine, fresh);
+	if (s->retired_count == RETIRED_MAX) { /* the first is pointed into for ever, one retired that long ago by nobody */
+		config_free(&s->retired[1]);
+		memmove(&s->retired[1], &s->retired[2], (RETIRED_MAX - 2) * sizeof *s->retired);
+		s->retired_count--;
+	}
 	s->retired[s->retired_count++] = s->config;
 	s->config = fresh;
 	log_info("configuration reloaded", LOG_S("needs_restart", buf_cstr(&ignored)));

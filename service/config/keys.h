@@ -36,7 +36,7 @@
 	X(login_ttl, time, "7d", 60000, 31536000000, 1, "how long a token from /api/v2/login is good")                         \
 	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
 	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \
-	X(task_ttl, time, "30d", 1000, 15552000000, 1, "a task that never reached its device is given up after this")          \
+	X(task_ttl, time, "30d", 1000, 15552000000, 0, "a task that never reached its device is given up after this")          \
 	X(stall_timeout, time, "30m", 1000, 604800000, 1, "a download without progress for this long has timed out")           \
 	X(install_timeout, time, "30m", 1000, 604800000, 1, "after all bytes were fetched: how long to wait for the report")   \
 	X(last_seen_flush, time, "15m", 1000, 86400000, 1, "how often last-seen times are written in bulk")                    \

@@ -452,30 +452,35 @@ bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struc
 /* --- after COMMIT --- */
 
 /* What happened, for whoever reads the log: ends at info, the steps before at debug. */
+static void log_event(struct batch *b, const struct event_insert *event, enum log_level level)
+{
+	const struct held *h = batch_task(b, event->task_id);
+	char device[NAME_SIZE] = "";
+	fleet_read(b->engine->fleet);
+	const struct device_entry *entry = h ? fleet_device_by_id(b->engine->fleet, h->task.device_id) : NULL;
+	if (entry) {
+		text_copy(device, sizeof device, fleet_device_name(b->engine->fleet, entry));
+	}
+	fleet_done(b->engine->fleet);
+	const struct log_field fields[] = {LOG_S("event", event->event),
+					   LOG_S("device", device),
+					   LOG_I("task", event->task_id),
+					   LOG_S("from", event->from),
+					   LOG_S("to", event->to),
+					   LOG_S("detail", event->detail),
+					   {.key = NULL}};
+	log_write(level, "task", fields);
+}
+
 static void log_events(struct batch *b)
 {
 	for (size_t i = 0; i < b->event_count; i++) {
-		const struct event_insert *event = &b->events[i];
-		const struct held *h = batch_task(b, event->task_id);
-		bool notable = h && h->task.ended_ms;
-		if (!h || !log_enabled(notable ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG)) {
-			continue;
+		enum task_state to;
+		bool end = task_state_parse(b->events[i].to, &to) && !task_state_is_live(to);
+		enum log_level level = end ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+		if (log_enabled(level)) {
+			log_event(b, &b->events[i], level);
 		}
-		char device[NAME_SIZE] = "";
-		fleet_read(b->engine->fleet);
-		const struct device_entry *entry = fleet_device_by_id(b->engine->fleet, h->task.device_id);
-		if (entry) {
-			text_copy(device, sizeof device, fleet_device_name(b->engine->fleet, entry));
-		}
-		fleet_done(b->engine->fleet);
-		const struct log_field fields[] = {LOG_S("event", event->event),
-						   LOG_S("device", device),
-						   LOG_I("task", event->task_id),
-						   LOG_S("from", event->from),
-						   LOG_S("to", event->to),
-						   LOG_S("detail", event->detail),
-						   {.key = NULL}};
-		log_write(notable ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "task", fields);
 	}
 }
 
@@ -502,13 +507,11 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 	for (size_t i = 0; i < b->assignment_count; i++) {
 		fleet_put_assignment(e->fleet, &b->assignments[i]);
 	}
-	fleet_done(e->fleet);
-	/* rows without a revision are read again: a load that began before this commit may have put older ones back */
-	for (int kind = 0; kind < CHANGE_KINDS; kind++) {
-		if (b->positions[kind] && kind != CHANGE_ROLLOUT && kind != CHANGE_FIRMWARE) {
-			feed_applied(e->feed, b->positions[kind]);
-		}
+	/* only tasks have a revision that keeps a load from putting older ones back; the others are read again */
+	if (b->positions[CHANGE_TASK]) {
+		feed_applied(e->feed, b->positions[CHANGE_TASK]);
 	}
+	fleet_done(e->fleet);
 	pthread_mutex_lock(&e->ready_lock);
 	if (b->outbox_put.count && e->ready) {
 		e->ready(e->ready_ctx, b->outbox_put.at, b->outbox_put.count);

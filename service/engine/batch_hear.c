@@ -29,23 +29,31 @@ static struct held *find_task(struct batch *b, const struct report *r)
 	return latest && task_state_is_revivable(latest->task.state) ? latest : NULL;
 }
 
-/* What is known of the task's firmware; also what this batch learnt of it. */
-static void firmware_of(const struct batch *b, int64_t id, char version[VERSION_SIZE], int64_t *size)
+/* What is known of the task's firmware; also what this batch learnt of it, and what an assignment told this device to call it. false: it
+ * was deleted, or is not heard of here yet. */
+static bool firmware_of(const struct batch *b, const struct task *task, const struct report *r, char version[VERSION_SIZE], int64_t *size)
 {
 	version[0] = '\0';
 	*size = INT64_MAX;
 	fleet_read(b->engine->fleet);
-	const struct fleet_firmware *fw = fleet_firmware(b->engine->fleet, id);
+	const struct fleet_firmware *fw = fleet_firmware(b->engine->fleet, task->firmware_id);
 	if (fw) {
 		memcpy(version, fw->firmware.version, VERSION_SIZE);
 		*size = fw->firmware.artifact.size;
 	}
+	const struct fleet_assignment *a = *version && *r->version ? fleet_assignments_of(b->engine->fleet, task->device_id) : NULL;
+	for (; a; a = a->next) {
+		if (a->firmware_id == task->firmware_id && strcmp(a->version_name, r->version) == 0) {
+			memcpy(version, a->version_name, VERSION_SIZE);
+		}
+	}
 	fleet_done(b->engine->fleet);
 	for (size_t i = 0; i < b->learnt_count && !*version; i++) {
-		if (b->learnt[i].firmware_id == id) {
+		if (b->learnt[i].firmware_id == task->firmware_id) {
 			memcpy(version, b->learnt[i].version, VERSION_SIZE);
 		}
 	}
+	return fw != NULL;
 }
 
 static void learn(struct batch *b, int64_t firmware_id, const char *version)
@@ -62,7 +70,7 @@ static void note(struct batch *b, struct held *h, const struct report *r)
 {
 	h->dirty = true;
 	h->task.rev++;
-	if (r->kind == REPORT_BYTES) {
+	if (r->kind != REPORT_VERSION) {
 		h->task.updated_ms = b->now_ms; /* progress keeps the stall timer quiet */
 		if (h->task.state == TASK_DOWNLOADING) {
 			ids_add(b, &b->outbox_delay, h->task.id);
@@ -82,7 +90,9 @@ void batch_hear(struct batch *b, struct op *op)
 	}
 	char version[VERSION_SIZE];
 	int64_t size;
-	firmware_of(b, h->task.firmware_id, version, &size);
+	if (!firmware_of(b, &h->task, r, version, &size) && !task_state_is_live(h->task.state)) {
+		return; /* what it should have become is no longer known */
+	}
 	bool noted = false;
 	struct verdict v = report_judge(&h->task, version, size, r, &noted);
 	if (noted) {

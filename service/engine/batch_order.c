@@ -8,6 +8,8 @@
 #include "common/text.h"
 #include "engine/batch.h"
 #include "engine/op.h"
+#include "engine/private.h"
+#include "fleet/fleet.h"
 
 static void target_of(const struct op *op, char out[TEXT_SIZE])
 {
@@ -43,6 +45,26 @@ static int64_t new_rollout(struct batch *b, const struct op *op)
 	return r->id;
 }
 
+/* What the device runs, as far as anybody knows: what this batch has heard, else the snapshot. */
+static void present_version(const struct batch *b, int64_t device_id, const char *component, char out[VERSION_SIZE])
+{
+	for (size_t i = 0; i < b->fact_count; i++) {
+		if (b->facts[i].device_id == device_id && strcmp(b->facts[i].component, component) == 0) {
+			memcpy(out, b->facts[i].version, VERSION_SIZE);
+			return;
+		}
+	}
+	if (strcmp(component, COMPONENT_DEFAULT) != 0) {
+		return; /* only this one's stands in the snapshot */
+	}
+	fleet_read(b->engine->fleet);
+	const struct device_entry *device = fleet_device_by_id(b->engine->fleet, device_id);
+	if (device) {
+		text_copy(out, VERSION_SIZE, fleet_device_version(b->engine->fleet, device));
+	}
+	fleet_done(b->engine->fleet);
+}
+
 static struct held *new_task(struct batch *b, const struct op *op, int64_t rollout_id)
 {
 	struct held *h = batch_grow(b, (void **)&b->held, &b->held_count, &b->held_cap, sizeof *h);
@@ -63,7 +85,7 @@ static struct held *new_task(struct batch *b, const struct op *op, int64_t rollo
 		.updated_ms = b->now_ms,
 	};
 	text_copy(h->task.component, sizeof h->task.component, fw->component);
-	text_copy(h->task.source_version, sizeof h->task.source_version, op->in.order.source_version);
+	present_version(b, op->device_id, fw->component, h->task.source_version);
 	text_uuid(h->task.token);
 	batch_event(b, h->task.id, "ordered", "", task_state_name(TASK_QUEUED), op->in.order.order.actor.name);
 	return h;
@@ -208,7 +230,14 @@ void batch_order(struct batch *b, struct op *op)
 
 static bool cancel_task(struct batch *b, struct held *h, const struct actor *actor)
 {
-	return h && batch_move(b, h, EVENT_CANCELLED, "", actor->name);
+	if (!h || !batch_move(b, h, EVENT_CANCELLED, "", actor->name)) {
+		return false;
+	}
+	struct rollout *r = batch_assignment(b, h->task.device_id, h->task.component);
+	if (r && r->id == h->task.rollout_id) {
+		end_assignment(b, r, END_CANCELLED); /* its answer goes with it */
+	}
+	return true;
 }
 
 static bool cancel_assignment(struct batch *b, int64_t rollout_id, const struct actor *actor)
@@ -220,7 +249,9 @@ static bool cancel_assignment(struct batch *b, int64_t rollout_id, const struct 
 			if (live && live->task.rollout_id == rollout_id) {
 				cancel_task(b, live, actor);
 			}
-			end_assignment(b, r, END_CANCELLED);
+			if (!r->ended_ms) {
+				end_assignment(b, r, END_CANCELLED);
+			}
 			return true;
 		}
 	}

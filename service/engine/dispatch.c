@@ -48,10 +48,10 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 	if (!e->dispatch_db || !db_revive(e->dispatch_db, err)) {
 		return false;
 	}
-	if (e->broker_back && !store_outbox_restart(e->dispatch_db, c->resend_min, err)) {
+	if (atomic_exchange(&e->broker_back, false) && !store_outbox_restart(e->dispatch_db, c->resend_min, err)) {
+		e->broker_back = true;
 		return false;
 	}
-	e->broker_back = false;
 	if (!store_outbox_claim(e->dispatch_db, max < CLAIM_MAX ? max : CLAIM_MAX, &pace, rows, count, next_ms, err)) {
 		return false;
 	}

@@ -87,8 +87,8 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 		.committed = batch_committed,
 		.ctx = e,
 	};
-	/* an alias of a push lives a day longer than its task may */
-	int64_t revoked_ms = config->task_ttl + 2 * 24 * 3600 * 1000LL;
+	/* the longest a task's alias can live, whatever task_ttl was when it was made: 180 days and one */
+	int64_t revoked_ms = 182 * 24 * 3600 * 1000LL;
 	return check_schema(e, err) && load_key(e, config, err) && (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
 	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, revoked_ms, err)) &&

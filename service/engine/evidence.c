@@ -10,6 +10,8 @@
 #include "fleet/map.h"
 #include "model/coverage.h"
 
+enum { HELD_MAX = 8 };
+
 /* What is known of one task and not yet (or just being) written. */
 struct piece {
 	int64_t task_id, device_id, size;
@@ -22,7 +24,8 @@ struct piece {
 	int64_t since_ms;             /* of the oldest untold byte */
 	int64_t told_ms;              /* when bytes were handed over last */
 	struct op *held, **held_last; /* reports that wait */
-	int64_t held_ms;
+	int64_t held_ms;              /* since when the first of them waits */
+	unsigned held_count;
 };
 
 struct evidence {
@@ -127,6 +130,7 @@ static void release_held(struct piece *p, struct op **out)
 	*out = p->held;
 	p->held = NULL;
 	p->held_last = &p->held;
+	p->held_count = 0;
 }
 
 /* Reports go into the queue behind the bytes that were told before them. */
@@ -215,12 +219,15 @@ bool evidence_submit_after(struct engine *e, int64_t task_id, struct op *op, str
 {
 	pthread_mutex_lock(&e->evidence->lock);
 	struct piece *p = task_id ? find(e->evidence, task_id) : NULL;
-	bool wait = p && p->open > 0;
+	p = p && p->device_id == op->device_id ? p : NULL; /* it may name another's task */
+	/* only a version is judged by the bytes, and a crowd does not wait */
+	bool wait = p && p->open > 0 && op->in.report.kind == REPORT_VERSION && p->held_count < HELD_MAX;
 	if (wait) {
 		op->base.next = NULL;
+		p->held_ms = p->held ? p->held_ms : clock_mono_ms();
 		*p->held_last = op;
 		p->held_last = (struct op **)&op->base.next;
-		p->held_ms = clock_mono_ms();
+		p->held_count++;
 	} else if (p && p->dirty) {
 		tell(e, p);
 	}

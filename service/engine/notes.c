@@ -99,6 +99,16 @@ struct flying {
 	struct note note;
 };
 
+/* Unless the device has told something newer meanwhile. */
+static void note_again(struct notes *n, const struct note *note)
+{
+	pthread_mutex_lock(&n->lock);
+	if (!map_get(&n->by_device, (uint64_t)note->device_id)) {
+		put(n, note->device_id, note->version);
+	}
+	pthread_mutex_unlock(&n->lock);
+}
+
 /* Not written: noted again, unless the device has told something newer meanwhile. */
 static void written(void *ctx, const struct err *err)
 {
@@ -107,11 +117,7 @@ static void written(void *ctx, const struct err *err)
 	if (!err) {
 		metrics_add(METRIC_NOTES_WRITTEN, 1);
 	} else {
-		pthread_mutex_lock(&n->lock);
-		if (!map_get(&n->by_device, (uint64_t)f->note.device_id)) {
-			put(n, f->note.device_id, f->note.version);
-		}
-		pthread_mutex_unlock(&n->lock);
+		note_again(n, &f->note);
 	}
 	free(f);
 }
@@ -145,7 +151,7 @@ void notes_flush(struct engine *e)
 	size_t count = batch ? take(e->notes, batch) : 0;
 	for (size_t i = 0; i < count; i++) {
 		if (!submit(e, &batch[i])) {
-			notes_put(e, batch[i].device_id, batch[i].version);
+			note_again(e->notes, &batch[i]);
 		}
 	}
 	free(batch);

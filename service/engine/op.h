@@ -36,7 +36,6 @@ struct op {
 		struct {
 			struct order order;
 			struct firmware firmware;
-			char source_version[VERSION_SIZE];
 		} order;
 		struct actor actor; /* OP_CANCEL */
 		struct report report;

@@ -17,7 +17,6 @@ static bool resolve(struct engine *e, const struct order *order, struct op *op, 
 	if (fw) {
 		op->device_id = device->id;
 		op->in.order.firmware = fw->firmware;
-		text_copy(op->in.order.source_version, sizeof op->in.order.source_version, fleet_device_version(e->fleet, device));
 	}
 	fleet_done(e->fleet);
 	if (!device) {

@@ -326,6 +326,7 @@ static bool load_all(struct feed *f, struct err *err)
 	size_t tasks = fleet_task_count(f->fleet);
 	fleet_done(f->fleet);
 	pthread_mutex_lock(&f->lock);
+	memset(f->own, 0, sizeof f->own);
 	f->position = position; /* also backward: what came after is read (again) */
 	advance(f, position);
 	pthread_mutex_unlock(&f->lock);
@@ -404,6 +405,11 @@ static bool catch_up(struct feed *f, struct err *err)
 	if (oldest > position + 1) {
 		return load_all(f, err);
 	}
+	/* a crash of the database may have taken back the latest positions, which are then given again: reading some twice does no harm */
+	pthread_mutex_lock(&f->lock);
+	memset(f->own, 0, sizeof f->own);
+	f->position = position > OWN_RING ? position - OWN_RING : 0;
+	pthread_mutex_unlock(&f->lock);
 	return follow(f, err);
 }
 

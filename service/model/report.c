@@ -51,7 +51,9 @@ static struct verdict judge_version(struct task *task, const char *firmware_vers
 	if (source && r->booted && task->state == TASK_DOWNLOADING) {
 		return moves(EVENT_FAILED, "interrupted");
 	}
-	if (!task->fetched && !*task->source_version) { /* the first word of a device nobody knew the version of */
+	/* before it has begun, what it says is what it comes from: what was known at the order may be old, or nothing */
+	bool begun = task->state >= TASK_DOWNLOADING || task->got.count > 0;
+	if (!task->fetched && !source && (!begun || !*task->source_version)) {
 		text_copy(task->source_version, sizeof task->source_version, r->version);
 		*noted = true;
 	}
@@ -101,6 +103,7 @@ struct verdict report_judge(struct task *task, const char *firmware_version, int
 		return judge_version(task, firmware_version, report, noted);
 	case REPORT_PROGRESS:
 		v = judge_progress(report);
+		*noted = task->state == TASK_DOWNLOADING && report->step > 0 && report->step < 100; /* keeps the stall timer quiet */
 		break;
 	case REPORT_REJECTED:
 		v = moves(EVENT_REJECTED, "");

@@ -43,7 +43,10 @@ static void reply_report(struct inbound *in, const char *device, const struct er
 static void heard(void *ctx, const struct err *err)
 {
 	struct asker *asker = ctx;
-	if (!err || err->kind != ERR_UNAVAILABLE) { /* not committed: silence, so that the device repeats it */
+	/* not committed for a reason of ours: silence, so that the device repeats it */
+	bool ours =
+		err && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_BUSY || err->kind == ERR_NO_SPACE || err->kind == ERR_INTERNAL);
+	if (!ours) {
 		reply_report(asker->inbound, asker->device, err);
 	}
 	free(asker);
@@ -87,6 +90,7 @@ static void on_get(struct inbound *in, const struct message *m)
 {
 	struct asker *asker = asker_new(in, m->device);
 	if (asker) {
+		dispatch_presence(in->engine, m->device);
 		poll_device(in->engine, &(struct poll){.device = m->device, .version = ""}, looked_up, asker);
 	}
 }

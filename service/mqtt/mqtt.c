@@ -18,6 +18,7 @@ struct mqtt {
 	struct outbound *outbound;
 	struct link *main;
 	struct link *echo;
+	bool halted;
 	char echo_id[160];
 };
 
@@ -105,18 +106,23 @@ struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dia
 	return m;
 }
 
+void mqtt_halt(struct mqtt *m)
+{
+	if (m && m->outbound && !m->halted) {
+		m->halted = true;
+		outbound_halt(m->outbound);
+		link_free(&m->echo);
+		link_free(&m->main);
+	}
+}
+
 void mqtt_stop(struct mqtt **mp)
 {
 	struct mqtt *m = *mp;
-	if (!m) {
-		return;
+	if (m) {
+		mqtt_halt(m);
+		outbound_stop(&m->outbound);
+		free(m);
+		*mp = NULL;
 	}
-	if (m->outbound) {
-		outbound_halt(m->outbound);
-	}
-	link_free(&m->echo);
-	link_free(&m->main);
-	outbound_stop(&m->outbound);
-	free(m);
-	*mp = NULL;
 }

@@ -11,6 +11,10 @@ struct mqtt;
 
 /* Connects in the background. config and dialect must outlive it. */
 struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err);
+
+/* Nothing comes in or goes out any more. What the engine still completes may call back until mqtt_stop(), so the engine stops between the
+ * two. */
+void mqtt_halt(struct mqtt *mqtt);
 void mqtt_stop(struct mqtt **mqtt);
 
 #endif

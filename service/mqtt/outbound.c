@@ -112,6 +112,11 @@ static bool publish(struct outbound *o, const struct dispatch_item *item)
 	*flight = (struct flight){o, item->task_id};
 	buf_init_fixed(&payload, mem, sizeof mem);
 	o->dialect->push(&message, o->public_url, topic, &payload);
+	if (!buf_ok(&payload)) {
+		log_error("push too long: shorten public_url", LOG_I("task", item->task_id));
+		free(flight);
+		return true;
+	}
 	if (!link_publish(o->link, topic, payload.data, payload.len, true, message.expiry_s, published, flight)) {
 		free(flight);
 		return false;
@@ -308,6 +313,10 @@ void outbound_halt(struct outbound *o)
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
 	pthread_join(o->thread, NULL);
+	dispatch_attach(o->engine, NULL, NULL);
+	pthread_mutex_lock(&o->lock);
+	o->up = false; /* replies are dropped from now on: their devices repeat */
+	pthread_mutex_unlock(&o->lock);
 }
 
 struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err)
@@ -349,7 +358,6 @@ void outbound_stop(struct outbound **op)
 	if (!o) {
 		return;
 	}
-	dispatch_attach(o->engine, NULL, NULL);
 	drop_replies(o);
 	pthread_mutex_destroy(&o->lock);
 	pthread_cond_destroy(&o->wake);

@@ -120,7 +120,11 @@ static bool connect_now(struct db *db, struct err *err)
 	}
 	db->backend = PQbackendPID(db->conn);
 	swap_backend((struct backend){0}, (struct backend){db->backend, db->config});
-	return session_setup(db, err);
+	if (!session_setup(db, err)) {
+		hang_up(db);
+		return false;
+	}
+	return true;
 }
 
 struct db *db_open(const struct db_config *config, struct err *err)

@@ -258,8 +258,7 @@ bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *
 
 static const struct sql revoked = {
 	"load_revoked",
-	"SELECT id FROM tasks WHERE way = 'push' AND state IN ('cancelled', 'superseded', 'rejected') AND created_at > " SQL_TIME(
-		"$1::bigint")};
+	"SELECT id FROM tasks WHERE state IN ('cancelled', 'superseded', 'rejected') AND created_at > " SQL_TIME("$1::bigint")};
 
 bool store_load_revoked(struct db *db, int64_t since_ms, void *ctx, void (*row)(void *ctx, int64_t task_id), struct err *err)
 {

@@ -5,12 +5,13 @@
 
 #define AFTER_MS(expr) "now() + make_interval(secs => (" expr ")::float8 / 1000)"
 
-static const struct sql put_due = {"outbox_put_due", "INSERT INTO outbox (task_id, due_at) SELECT id, now() FROM unnest($1::bigint[]) u(id)"
-						     " ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 0"};
+static const struct sql put_due = {"outbox_put_due",
+				   "INSERT INTO outbox (task_id, due_at) SELECT id, now() FROM (SELECT DISTINCT unnest($1::bigint[])) u(id)"
+				   " ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 0"};
 static const struct sql put_taken = {
 	"outbox_put_taken",
 	"INSERT INTO outbox (task_id, due_at, attempt) SELECT id, " AFTER_MS(
-		"$2::float8 * (0.75 + 0.5 * random())") ", 1 FROM unnest($1::bigint[]) u(id)"
+		"$2::float8 * (0.75 + 0.5 * random())") ", 1 FROM (SELECT DISTINCT unnest($1::bigint[])) u(id)"
 							" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1"};
 static const struct sql claim = {
 	"outbox_claim",

@@ -319,7 +319,9 @@ static const struct sql write_versions = {
 			  " app AS (UPDATE devices d SET version = u.version, rev = rev + 1, updated_at = now() FROM u"
 			  "  WHERE d.id = u.device AND u.component = 'app' AND d.version IS DISTINCT FROM u.version)"
 			  " INSERT INTO device_versions (device_id, component, version) SELECT d.id, u.component, u.version FROM u JOIN "
-			  "devices d ON d.id = u.device"
+			  "devices d ON d.id = u.device WHERE u.component = 'app' OR EXISTS (SELECT FROM device_versions v WHERE "
+			  "v.device_id = d.id AND v.component = u.component)"
+			  " OR (SELECT count(*) FROM device_versions v WHERE v.device_id = d.id) < 16"
 			  " ON CONFLICT (device_id, component) DO UPDATE SET version = excluded.version, reported_at = now()"};
 
 bool store_versions_write(struct db *db, const struct version_fact *facts, size_t n, struct err *err)

@@ -8,6 +8,8 @@
 #include "metrics/metrics.h"
 #include "store/db.h"
 
+enum { RACES_MAX = 3 };
+
 struct commit {
 	struct commit_config config;
 	pthread_t thread;
@@ -63,11 +65,16 @@ static bool attempt(struct commit *c, struct commit_op **ops, size_t n, struct e
 	return true;
 }
 
-/* Twice: the first failure may be a dead connection or a race with another replica. */
-static bool try_twice(struct commit *c, struct commit_op **ops, size_t n, struct err *err)
+/* Twice: the first failure may be a dead connection or a race with another replica. A row that another one has just made is seen at the
+ * next look. */
+static bool try_some(struct commit *c, struct commit_op **ops, size_t n, struct err *err)
 {
 	bool done = attempt(c, ops, n, err);
-	return done || attempt(c, ops, n, err);
+	done = done || attempt(c, ops, n, err);
+	for (int races = 0; !done && err->kind == ERR_EXISTS && races < RACES_MAX; races++) {
+		done = attempt(c, ops, n, err);
+	}
+	return done;
 }
 
 static void finish(struct commit *c, struct commit_op **ops, size_t n, const struct err *err)
@@ -83,7 +90,7 @@ static void finish(struct commit *c, struct commit_op **ops, size_t n, const str
 static void run_batch(struct commit *c, size_t n)
 {
 	struct err err = {0};
-	if (try_twice(c, c->batch, n, &err)) {
+	if (try_some(c, c->batch, n, &err)) {
 		finish(c, c->batch, n, NULL);
 		return;
 	}
@@ -94,7 +101,7 @@ static void run_batch(struct commit *c, size_t n)
 	}
 	log_warn("group commit failed; each operation alone", LOG_S("error", err.text), LOG_U("operations", n));
 	for (size_t i = 0; i < n; i++) {
-		bool ok = try_twice(c, &c->batch[i], 1, &err);
+		bool ok = err.kind != ERR_UNAVAILABLE && try_some(c, &c->batch[i], 1, &err); /* gone meanwhile: the rest fails at once */
 		finish(c, &c->batch[i], 1, ok ? NULL : &err);
 	}
 }

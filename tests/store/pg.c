@@ -127,7 +127,9 @@ __attribute__((noreturn)) static void keeper_main(const char *dir, int commands,
 {
 	char socket_option[128];
 	snprintf(socket_option, sizeof socket_option, "unix_socket_directories=%s", dir);
-	signal(SIGINT, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* they are meant for the test; the keeper goes when it is gone */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	pid_t server = 0;
 	bool ok = keeper_init(dir);
 	for (char c; read(commands, &c, 1) == 1;) {

@@ -209,6 +209,18 @@ static void a_third_version_before_the_bytes_proves_nothing(void **state)
 	assert_string_equal(t.source_version, "1.0");
 }
 
+/* What was known at the order may be old: until it begins, what a device says is what it comes from. */
+static void the_version_told_before_the_download_is_the_source(void **state)
+{
+	(void)state;
+	struct task t = task_in(TASK_NOTIFIED, false, "0.9");
+	assert_version_proves_nothing(&t, "", "1.0", false);
+	assert_string_equal(t.source_version, "1.0");
+	t.state = TASK_DOWNLOADED;
+	t.fetched = true;
+	assert_version_proves_nothing(&t, "", "1.0", false); /* the old image, before its reboot */
+}
+
 /* --- progress, refusal --- */
 
 static void progress_moves_forward_but_is_never_success(void **state)
@@ -381,6 +393,7 @@ int main(void)
 		cmocka_unit_test(the_first_word_of_a_device_nobody_knew_becomes_its_source),
 		cmocka_unit_test(a_third_version_after_the_bytes_is_a_failure),
 		cmocka_unit_test(a_third_version_before_the_bytes_proves_nothing),
+		cmocka_unit_test(the_version_told_before_the_download_is_the_source),
 		cmocka_unit_test(progress_moves_forward_but_is_never_success),
 		cmocka_unit_test(an_ended_task_hears_no_progress_no_refusal_and_no_bytes),
 		cmocka_unit_test(a_refusal_is_a_refusal),
