@@ -49,6 +49,9 @@ void oc_login(struct http_request *req, struct worker *worker, void *ctx)
 	explicit_bzero(password, sizeof password);
 	if (!ok) {
 		int code = err.kind == ERR_NOT_FOUND ? CODE_NO_ACCOUNT : err.kind == ERR_DENIED ? CODE_PASSWORD : 0;
+		if (err.kind == ERR_BUSY) {
+			http_reply_header(req, "Retry-After", "300");
+		}
 		oc_refuse_status(req, err.kind == ERR_BUSY ? 429 : err.kind == ERR_UNAVAILABLE ? 503 : code ? 401 : 500, &err, code);
 		return;
 	}

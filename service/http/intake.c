@@ -18,7 +18,8 @@
 
 enum {
 	POOL_SIZE = 16 * 1024, /* of a connection: HTTP_HEAD_MAX, its index and the reply's head */
-	FORM_MAX = 64 * 1024,  /* what a form may hold beside its file */
+	PARAMETERS_MAX = 64,
+	FORM_MAX = 64 * 1024, /* what a form may hold beside its file */
 };
 
 #define CHUNKED UINT64_MAX
@@ -122,33 +123,42 @@ static enum MHD_Result give(struct http_request *req)
 
 /* --- the head --------------------------------------------------------------------------------------------------------------------- */
 
-static enum MHD_Result count_length(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+/* What of the header names decides how the request is framed. */
+struct framing {
+	unsigned lengths; /* Content-Length lines */
+	unsigned hosts;
+	bool odd; /* a name with a blank in it, "Content-Length : 5": others may read it as a length */
+};
+
+static enum MHD_Result read_name(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	(void)kind;
 	(void)value;
-	unsigned *count = cls;
-	*count += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	struct framing *f = cls;
+	f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	f->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
+	f->odd = f->odd || strpbrk(key, " \t");
 	return MHD_YES;
 }
 
 /* How long the body is. False when the head leaves that open to opinion, which is how requests are smuggled. */
 static bool read_framing(struct http_request *req)
 {
+	struct framing f = {0};
+	MHD_get_connection_values(req->conn, MHD_HEADER_KIND, read_name, &f);
 	const char *coding = http_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-	const char *length = http_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *length = f.lengths ? http_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH) : NULL;
+	bool clear = !f.odd && f.hosts <= 1 && f.lengths <= 1;
 	if (coding) {
 		req->has_body = true;
 		req->length = CHUNKED;
-		return !length && strcasecmp(coding, "chunked") == 0;
+		return clear && !length && strcasecmp(coding, "chunked") == 0;
 	}
 	if (length) {
-		unsigned count = 0;
-		MHD_get_connection_values(req->conn, MHD_HEADER_KIND, count_length, &count);
 		req->length = strtoull(length, NULL, 10); /* libmicrohttpd has checked the digits */
-		req->has_body = req->length > 0 || count > 1;
-		return count == 1;
+		req->has_body = req->length > 0;
 	}
-	return true;
+	return clear;
 }
 
 static uint64_t body_max(const struct http_request *req)
@@ -197,8 +207,8 @@ static bool find_route(struct http_request *req)
 	http_router_find(req->loop->server->router, req->method, req->path, match);
 	if (req->bad) {
 		refuse(req, req->bad, ERR_INVALID,
-		       req->bad == 414 ? "The URI is longer than 4,096 bytes."
-				       : "The URI is malformed: a bad %-escape, a NUL or not UTF-8.");
+		       req->bad == 414 ? "The URI is longer than 4,096 bytes, or has more than 64 parameters."
+				       : "The request is malformed: its framing, or a bad %-escape, a NUL or no UTF-8 in the URI.");
 	} else if (MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size > HTTP_HEAD_MAX) {
 		refuse(req, 431, ERR_TOO_LARGE, "The header block is larger than 8 KiB.");
 	} else if (!match->route && match->allow[0]) {
@@ -280,6 +290,7 @@ static enum MHD_Result take_head(struct http_request *req, const char *method)
 		req->is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 		if (!read_framing(req)) {
 			req->bad = 400;
+			req->has_body = true;
 			req->length = CHUNKED; /* nothing after this can be trusted: reply and close */
 		}
 		if (!req->has_body) {
@@ -461,6 +472,43 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
 	return loop->connections < loop->server->connections_max ? MHD_YES : MHD_NO;
 }
 
+/* The request is over, for whatever reason. */
+static void complete(struct http_request *req, bool whole)
+{
+	struct http_loop *loop = req->loop;
+	struct http_line *line = req->line;
+	req->conn = NULL;
+	req->line = NULL;
+	line->req = NULL;
+	line->since = loop->now;
+	line->dripping = false;
+	line->sighted = false;
+	loop->open--;
+	if (loop->parsing == req) {
+		loop->parsing = NULL;
+	}
+	log_debug("http", LOG_S("request", http_request_id(req)), LOG_S("method", req->method), LOG_S("path", req->path),
+		  LOG_I("status", req->status));
+	if (req->watch) {
+		http_watch_finish(line, &req->watch, whole);
+	}
+	if (req->inflow) {
+		http_upload_step(req);
+	}
+	settle(req);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx, enum MHD_RequestTerminationCode code)
+{
+	(void)cls;
+	(void)conn;
+	struct http_request *req = *ctx;
+	*ctx = NULL;
+	if (req) {
+		complete(req, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	}
+}
+
 static void on_connection(void *cls, struct MHD_Connection *conn, void **context, enum MHD_ConnectionNotificationCode code)
 {
 	struct http_loop *loop = cls;
@@ -472,10 +520,32 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
 	}
 	loop->connections--;
 	metrics_add(METRIC_HTTP_CONNECTIONS, -1);
-	if (*context) {
-		http_line_closing(*context);
+	struct http_line *line = *context;
+	if (line && line->req) { /* out of pool in the middle of a head: libmicrohttpd closes without a word about the request */
+		complete(line->req, false);
+	}
+	if (line) {
+		http_line_closing(line);
 		*context = NULL;
 	}
+}
+
+/* libmicrohttpd keeps every parameter in the connection's pool, and closes without an answer when that is full. What is too much is made
+ * one parameter, in place, so that the refusal can go out. */
+static bool too_many_parameters(const char *uri)
+{
+	const char *query = strchr(uri, '?');
+	unsigned count = 0;
+	for (const char *c = query; c && (c = strchr(c, '&')); c++) {
+		count++;
+	}
+	if (count <= PARAMETERS_MAX) {
+		return false;
+	}
+	for (char *c = (char *)(uintptr_t)query; (c = strchr(c, '&'));) {
+		*c = '_';
+	}
+	return true;
 }
 
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
@@ -494,6 +564,9 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	req->line = line;
 	req->path = uri;
 	req->bad = http_uri_check(uri);
+	if (!req->bad && too_many_parameters(uri)) {
+		req->bad = 414;
+	}
 	if (strncmp(uri + strlen(uri) + 1, "HTTP/", 5) != 0) {
 		req->bad = 400; /* the target ended at a NUL, not before the version */
 	}
@@ -536,37 +609,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 		return take_head(req, method);
 	}
 	return *size ? take_body(req, data, size) : take_all(req, ctx);
-}
-
-static void on_completed(void *cls, struct MHD_Connection *conn, void **ctx, enum MHD_RequestTerminationCode code)
-{
-	(void)conn;
-	struct http_loop *loop = cls;
-	struct http_request *req = *ctx;
-	*ctx = NULL;
-	if (!req) {
-		return;
-	}
-	struct http_line *line = req->line;
-	req->conn = NULL;
-	req->line = NULL;
-	line->req = NULL;
-	line->since = loop->now;
-	line->dripping = false;
-	line->sighted = false;
-	loop->open--;
-	if (loop->parsing == req) {
-		loop->parsing = NULL;
-	}
-	log_debug("http", LOG_S("request", http_request_id(req)), LOG_S("method", req->method), LOG_S("path", req->path),
-		  LOG_I("status", req->status));
-	if (req->watch) {
-		http_watch_finish(line, &req->watch, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-	}
-	if (req->inflow) {
-		http_upload_step(req);
-	}
-	settle(req);
 }
 
 struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, int listener)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -15,7 +16,7 @@
 #include "metrics/metrics.h"
 #include "mqtt/outbound.h"
 
-enum { PAYLOAD_MAX = 2048 };
+enum { PAYLOAD_MAX = 2048, FORGED_LOG_MS = 1000 };
 
 /* Who is to be answered when the commit is done. */
 struct asker {
@@ -102,7 +103,13 @@ static void on_push(struct inbound *in, const struct message *m)
 		return;
 	}
 	metrics_add(METRIC_PUSH_FORGED, 1);
-	log_warn("forged push", LOG_S("device", m->device), LOG_S("fileName", m->alias));
+	in->forged++;
+	int64_t now = clock_mono_ms();
+	if (now - in->forged_ms >= FORGED_LOG_MS) { /* who floods us must not fill the disk */
+		log_warn("forged push", LOG_S("device", m->device), LOG_S("fileName", m->alias), LOG_U("count", in->forged));
+		in->forged = 0;
+		in->forged_ms = now;
+	}
 }
 
 void inbound_message(void *ctx, const char *topic, const void *payload, size_t len, bool retained)

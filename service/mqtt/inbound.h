@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct config;
 struct engine;
@@ -16,6 +17,8 @@ struct inbound {
 	const struct message_dialect *dialect;
 	const char *public_url;
 	struct outbound *outbound; /* takes the replies */
+	int64_t forged_ms;         /* monotonic: when a forged push was logged last */
+	uint64_t forged;           /* since then */
 };
 
 /* A struct link_handlers.message; ctx is the inbound. */

@@ -348,23 +348,47 @@ static void a_change_is_followed(void **state)
 	assert_false(feed_wait(feed, 22, 20)); /* not yet there */
 }
 
+static int64_t append(int64_t device)
+{
+	char sql[64];
+	snprintf(sql, sizeof sql, "SELECT change_append('device', '{%" PRId64 "}')", device);
+	PGresult *r = PQexec(inside, sql);
+	int64_t pos = PQntuples(r) == 1 ? strtoll(PQgetvalue(r, 0, 0), NULL, 10) : 0;
+	PQclear(r);
+	return pos;
+}
+
+static bool is_shown(int64_t device)
+{
+	fleet_read(fleet);
+	bool shown = fleet_device_by_id(fleet, device) != NULL;
+	fleet_done(fleet);
+	return shown;
+}
+
+/* The rows of "our own" changes are not put here, so that it can be seen whether they are read. The feed may be just looking by itself, and
+ * then reads them: that is allowed, but not every time. */
 static void what_we_applied_ourselves_is_not_read_again(void **state)
 {
 	(void)state;
-	change("INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, 'd6'), ('d7', 1, 'd7')");
-	/* told before it is committed, so that the feed cannot be faster; and the rows are not put, so that it can be seen */
-	change("BEGIN; SELECT change_append('device', '{6}')");
-	feed_applied(feed, 21);
-	change("COMMIT");
-	assert_true(feed_wait(feed, 21, 0));
-	change("BEGIN; SELECT change_append('device', '{7}'), change_append('device', '{6}')"); /* 22: somebody else's; 23: ours */
-	feed_applied(feed, 23);
-	change("COMMIT");
-	assert_true(feed_wait(feed, 23, WAIT_MS));
-	fleet_read(fleet);
-	assert_non_null(fleet_device(fleet, "d7"));
-	assert_false(d6_is_there());
-	fleet_done(fleet);
+	int skipped = 0;
+	change("INSERT INTO devices (name, product_id, client_id) SELECT 'd' || i, 1, 'd' || i FROM generate_series(6, 20) i");
+	for (int64_t id = 6; id <= 18; id += 3) {
+		change("BEGIN");
+		int64_t mine = append(id);
+		feed_applied(feed, mine); /* told before it is committed, so that the feed cannot be faster */
+		change("COMMIT");
+		assert_true(feed_wait(feed, mine, 0));
+		change("BEGIN");
+		append(id + 1); /* somebody else's */
+		mine = append(id + 2);
+		feed_applied(feed, mine);
+		change("COMMIT");
+		assert_true(feed_wait(feed, mine, WAIT_MS));
+		assert_true(is_shown(id + 1));
+		skipped += !is_shown(id) && !is_shown(id + 2);
+	}
+	assert_in_range(skipped, 1, 5);
 }
 
 static void bulk_work_is_one_change_and_one_load(void **state)

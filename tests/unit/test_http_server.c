@@ -355,7 +355,7 @@ static void what_the_server_refuses_goes_through_the_dialect(void **state)
 	get("/api/hello%00", NULL, 400, "api 400 invalid");
 	get("/api/query?name=%", NULL, 400, "api 400 invalid");
 	get("/api/%ff", NULL, 400, "api 400 invalid");
-	get("/api%00/hello", NULL, 400, "The URI is malformed: a bad %-escape, a NUL or not UTF-8.\n");
+	get("/api%00/hello", NULL, 400, "The request is malformed: its framing, or a bad %-escape, a NUL or no UTF-8 in the URI.\n");
 	struct answer a;
 	client_request(port, "PUT", "/api/about", NULL, NULL, &a);
 	assert_int_equal(a.status, 405);
@@ -562,6 +562,28 @@ static void a_chunked_overrun_is_cut_with_a_reply(void **state)
 	close(fd);
 }
 
+/* More than libmicrohttpd's pool holds: it closes without a word; nothing of the request may stay behind (the server's stop would wait for
+ * it). */
+static void a_head_of_many_small_parts_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	static char head[8000];
+	size_t len = (size_t)snprintf(head, sizeof head, "/api/hello?");
+	for (int i = 0; i < 300; i++) {
+		len += (size_t)snprintf(head + len, sizeof head - len, "a%d=1&", i);
+	}
+	get(head, NULL, 414, "api 414 invalid");
+	len = (size_t)snprintf(head, sizeof head, "GET /api/hello HTTP/1.1\r\nHost: x\r\nCookie: ");
+	for (int i = 0; i < 700; i++) {
+		len += (size_t)snprintf(head + len, sizeof head - len, "a%d=1;", i);
+	}
+	snprintf(head + len, sizeof head - len, "\r\n\r\n");
+	int fd = client_open(port);
+	client_send(fd, head);
+	assert_true(client_is_closed(fd));
+	close(fd);
+}
+
 static void ambiguous_framing_is_refused(void **state)
 {
 	(void)state;
@@ -570,6 +592,8 @@ static void ambiguous_framing_is_refused(void **state)
 		"Content-Length: 3\r\nContent-Length: 4\r\n",
 		"Transfer-Encoding: gzip\r\n",
 		"Transfer-Encoding: chunked, gzip\r\n",
+		"Content-Length : 3\r\n", /* not a length for us, but for somebody in front */
+		"Host: y\r\n",
 	};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct answer a;
@@ -896,6 +920,7 @@ int main(void)
 		cmocka_unit_test(a_client_that_sends_all_the_same_still_gets_the_refusal),
 		cmocka_unit_test(expect_100_continue_is_answered),
 		cmocka_unit_test(a_chunked_overrun_is_cut_with_a_reply),
+		cmocka_unit_test(a_head_of_many_small_parts_leaves_nothing_behind),
 		cmocka_unit_test(ambiguous_framing_is_refused),
 		cmocka_unit_test(a_body_cut_off_harms_nobody),
 		cmocka_unit_test(simultaneous_one_shot_requests_are_all_answered),
