@@ -26,8 +26,8 @@ struct plan {
 
 static void make_plan(const struct http_request *req, const struct http_file *file, struct plan *p)
 {
-	char match[1024];
-	char none_match[1024];
+	char match[HTTP_HEAD_MAX]; /* a condition must not be overlooked because it is long */
+	char none_match[HTTP_HEAD_MAX];
 	const struct http_conditions c = {
 		.if_match = http_request_joined(req, MHD_HTTP_HEADER_IF_MATCH, match, sizeof(match)),
 		.if_none_match = http_request_joined(req, MHD_HTTP_HEADER_IF_NONE_MATCH, none_match, sizeof(none_match)),

@@ -41,6 +41,8 @@ static void check_list(const char *list)
 	snprintf(other, size, "%s,\"x\"", list);
 	CHECK(!matches(list) || matches(other));
 	CHECK(!matches_weakly(list) || matches_weakly(other));
+	snprintf(other, size, "W/%s,%s", etag, list);
+	CHECK(matches(other) == matches(list) && matches_weakly(other));
 	snprintf(other, size, "%s,%s", etag, list);
 	CHECK(matches(other) && matches_weakly(other));
 }

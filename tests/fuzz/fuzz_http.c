@@ -59,6 +59,7 @@ static void handle_segments(struct http_request *req, struct worker *worker, voi
 	const char *b = http_request_segment(req, "b");
 	CHECK(is_text(a) && is_text(b) && *a && *b && !http_request_segment(req, "c"));
 	CHECK(is_text(http_request_path(req)));
+	http_reply_header(req, "X-Segment", a);
 	answer(req, NULL);
 }
 

@@ -43,11 +43,14 @@ static void check_message(const struct message *m, const struct err *err)
 	}
 }
 
-/* An object on the push topic that a device could take for an update is seen as a push, whatever else stands in it. */
-static void check_suspicion(const struct message *m, const char *topic, const char *payload, size_t len)
+/* Only topics that devices write to name a sender. An object on the push topic that a device could take for an update is seen as a push,
+ * whatever else stands in it. */
+static void check_topic_kind(const struct message *m, const char *topic, const char *payload, size_t len)
 {
 	char device[TOPIC_DEVICE_SIZE];
-	if (topic_parse(topic, strlen(topic), device) != TOPIC_OTA || len > MESSAGE_MAX) {
+	enum topic_kind kind = topic_parse(topic, strlen(topic), device);
+	CHECK((*m->device != '\0') == (kind == TOPIC_OTA || kind == TOPIC_REPORT || kind == TOPIC_PROGRESS || kind == TOPIC_GET));
+	if (kind != TOPIC_OTA || len > MESSAGE_MAX) {
 		return;
 	}
 	scoped_json cJSON *json = json_parse_object(payload, len, NULL);
@@ -127,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scoped_free char *payload = fuzz_rest(&in, &len);
 	oc_messages.decode(topic, payload, len, &m, &err);
 	check_message(&m, &err);
-	check_suspicion(&m, topic, payload, len);
+	check_topic_kind(&m, topic, payload, len);
 	if (*m.device) {
 		check_replies(m.device, err.kind != ERR_NONE ? &err : NULL);
 		check_push(m.device, m.report.version);

@@ -6,7 +6,7 @@
 
 struct http_dialect;
 
-enum { SERVE_UPLOAD_MAX = 1 << 20 };
+enum { SERVE_UPLOAD_MAX = 512 * 1024 + 64 };
 
 /* Starts it with workers (without a database); stopped at exit. 127.0.0.0/8 are trusted proxies. */
 void serve_start(const struct http_dialect *dialects, size_t count);

@@ -147,11 +147,15 @@ class Database:
 
     def statements(self):
         """How many statements the service has run in this database since the cluster started."""
+        return sum(self.calls().values())
+
+    def calls(self):
+        """How often the service has run each statement in this database since the cluster started: text -> calls."""
         with self.cluster.connect("postgres") as link, link.cursor() as sql:
             sql.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
             sql.execute(
-                "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
-                " JOIN pg_roles r ON r.oid = s.userid WHERE d.datname = %s AND r.rolname = 'otad_service'",
+                "SELECT s.query, sum(s.calls)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
+                " JOIN pg_roles r ON r.oid = s.userid WHERE d.datname = %s AND r.rolname = 'otad_service' GROUP BY 1",
                 (self.name,),
             )
-            return int(sql.fetchone()[0])
+            return dict(sql.fetchall())
