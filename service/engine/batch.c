@@ -500,8 +500,10 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 		}
 	}
 	for (size_t i = 0; i < b->held_count; i++) {
-		if (b->held[i].is_new || b->held[i].dirty) {
-			fleet_put_task(e->fleet, &b->held[i].task);
+		const struct held *h = &b->held[i];
+		/* also one that was only read: it may have been made by another replica, or by a COMMIT whose answer was lost */
+		if (h->is_new || h->dirty || task_state_is_live(h->task.state)) {
+			fleet_put_task(e->fleet, &h->task);
 		}
 	}
 	for (size_t i = 0; i < b->assignment_count; i++) {

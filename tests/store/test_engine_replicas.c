@@ -132,6 +132,24 @@ static void the_same_order_through_both_at_once_is_one_task(void **state)
 	}
 }
 
+/* The task may be another replica's, or come from a COMMIT whose answer was lost: here no change row tells of it. */
+static void an_order_that_finds_its_task_made_already_shows_it(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	site_run("WITH r AS (INSERT INTO rollouts (kind, way, product_id, device_id, firmware_id, component, created_by)"
+		 " VALUES ('single', 'push', 1, %" PRId64 ", 1, 'app', 'alice') RETURNING id)"
+		 " INSERT INTO tasks (rollout_id, device_id, firmware_id, way, component, state, token)"
+		 " SELECT id, %" PRId64 ", 1, 'push', 'app', 'queued', gen_random_uuid() FROM r",
+		 site_id(device), site_id(device));
+	assert_false(offered_by(a, device));
+	struct answer order_a = order(a, WAY_PUSH, device, SITE_KNOWN);
+	assert_done(order_a, ERR_NONE);
+	assert_int_equal(order_a.order.outcome, ORDER_SAME);
+	assert_true(offered_by(a, device));
+	assert_non_null(alias_of(a, order_a.order.task_id));
+}
+
 static void a_task_ordered_through_one_is_reported_through_the_other(void **state)
 {
 	(void)state;
@@ -318,6 +336,7 @@ int main(void)
 		SITE_TEST(a_cancel_through_one_is_refused_by_the_other_within_a_second),
 		SITE_TEST(a_replica_that_starts_later_refuses_what_was_cancelled_before),
 		SITE_TEST(the_same_order_through_both_at_once_is_one_task),
+		SITE_TEST(an_order_that_finds_its_task_made_already_shows_it),
 		SITE_TEST(a_task_ordered_through_one_is_reported_through_the_other),
 		SITE_TEST(rows_that_others_write_appear_change_and_go),
 		SITE_TEST(tokens_come_and_go),
