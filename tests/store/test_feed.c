@@ -258,6 +258,11 @@ static int follow(void **state)
 	feed = feed_start(fleet, &followers, 86400000, &err);
 	ok_or_fail(feed != NULL, &err);
 	inside = PQconnectdb(uri);
+	int64_t deadline = clock_mono_ms() + WAIT_MS;
+	while (!feed_is_up(feed)) { /* it looks back a little first */
+		assert_true(clock_mono_ms() < deadline);
+		usleep(1000);
+	}
 	return 0;
 }
 
