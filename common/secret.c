@@ -104,18 +104,51 @@ static bool take_first_line(struct secret *s, char *line, size_t n, const char *
 	return secret_set(s, line) || err_set(err, ERR_INTERNAL, "%s: out of memory", path);
 }
 
-bool secret_from_file(struct secret *s, const char *path, struct err *err)
+/* Opens what only its owner and group may read. -1: err says why not. */
+static int open_secret(const char *path, struct err *err)
 {
 	scoped_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
-		return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INVALID, "%s: %s", path, err_errno(errno));
+		err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INVALID, "%s: %s", path, err_errno(errno));
+		return -1;
 	}
-	if (!check_mode(fd, path, err)) {
+	return check_mode(fd, path, err) ? steal_fd(&fd) : -1;
+}
+
+bool secret_from_file(struct secret *s, const char *path, struct err *err)
+{
+	scoped_close int fd = open_secret(path, err);
+	if (fd < 0) {
 		return false;
 	}
 	char line[LINE_MAX_LEN + 2];
 	ssize_t n = read_all(fd, line, sizeof line - 1);
 	bool ok = n >= 0 ? take_first_line(s, line, (size_t)n, path, err) : err_set(err, ERR_INTERNAL, "%s: %s", path, err_errno(errno));
 	explicit_bzero(line, sizeof line);
+	return ok;
+}
+
+static bool take_all(struct secret *s, char *text, size_t n, const char *path, struct err *err)
+{
+	if (n > LINE_MAX_LEN) {
+		return err_set(err, ERR_TOO_LARGE, "%s is longer than %d bytes", path, LINE_MAX_LEN);
+	}
+	if (memchr(text, '\0', n) != NULL) {
+		return err_set(err, ERR_INVALID, "%s contains a NUL byte", path);
+	}
+	text[n] = '\0';
+	return secret_set(s, text) || err_set(err, ERR_INTERNAL, "%s: out of memory", path);
+}
+
+bool secret_from_whole_file(struct secret *s, const char *path, struct err *err)
+{
+	scoped_close int fd = open_secret(path, err);
+	if (fd < 0) {
+		return false;
+	}
+	char text[LINE_MAX_LEN + 2];
+	ssize_t n = read_all(fd, text, sizeof text - 1);
+	bool ok = n >= 0 ? take_all(s, text, (size_t)n, path, err) : err_set(err, ERR_INTERNAL, "%s: %s", path, err_errno(errno));
+	explicit_bzero(text, sizeof text);
 	return ok;
 }

@@ -19,4 +19,7 @@ bool secret_equals(const struct secret *s, const char *text); /* constant time i
 /* Reads the first line of a file (mode may not let others read it: refused with the chmod to run). */
 bool secret_from_file(struct secret *s, const char *path, struct err *err);
 
+/* The same for the whole file, at most 4 KiB. */
+bool secret_from_whole_file(struct secret *s, const char *path, struct err *err);
+
 #endif

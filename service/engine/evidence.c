@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "engine/op.h"
 #include "engine/private.h"
-#include "fleet/map.h"
+#include "common/map.h"
 #include "model/coverage.h"
 
 enum { HELD_MAX = 8 };

@@ -8,7 +8,7 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
-#include "fleet/map.h"
+#include "common/map.h"
 #include "metrics/metrics.h"
 
 enum { NOTES_MAX = 65536, FLUSH_MAX = 4096 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "fleet/map.h"
+#include "common/map.h"
 
 enum {
 	RECORDS_BITS = 12, /* records in a block */

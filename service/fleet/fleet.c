@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "fleet/map.h"
+#include "common/map.h"
 #include "metrics/metrics.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ENDED_RING = 4096, WALK = 4096 };

@@ -1,6 +1,6 @@
 /* A hash map from 64-bit keys to pointers: open addressing, linear probing, no tombstones. Keys are any value but 0. Not thread-safe. */
-#ifndef FLEET_MAP_H
-#define FLEET_MAP_H
+#ifndef COMMON_MAP_H
+#define COMMON_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

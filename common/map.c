@@ -1,4 +1,4 @@
-#include "fleet/map.h"
+#include "common/map.h"
 
 #include <stdlib.h>
 

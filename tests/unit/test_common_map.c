@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "fleet/map.h"
+#include "common/map.h"
 
 static void an_empty_map_holds_nothing(void **state)
 {
