@@ -91,6 +91,7 @@ const char *err_kind_name(enum err_kind kind)
 		[ERR_CONFLICT] = "conflict",
 		[ERR_UNAUTHENTICATED] = "unauthenticated",
 		[ERR_DENIED] = "denied",
+		[ERR_BLOCKED] = "blocked",
 		[ERR_GONE] = "gone",
 		[ERR_TOO_LARGE] = "too_large",
 		[ERR_BUSY] = "busy",

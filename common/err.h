@@ -21,6 +21,7 @@ enum err_kind {
 	ERR_CONFLICT,        /* refused because of the present state (in use, in progress) */
 	ERR_UNAUTHENTICATED, /* who are you? */
 	ERR_DENIED,          /* known, but may not */
+	ERR_BLOCKED,         /* the device was blocked by an operator */
 	ERR_GONE,            /* existed and was revoked */
 	ERR_TOO_LARGE,       /* over a stated cap */
 	ERR_BUSY,            /* a bounded queue or a rate limit is full: try again later */

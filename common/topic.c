@@ -1,5 +1,6 @@
 #include "common/topic.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,31 +9,72 @@
 #define PREFIX "/oc/devices/"
 enum { PREFIX_LEN = sizeof PREFIX - 1 };
 
-/* The whole grammar: what stands behind the device name. */
-#define ROW(kind, tail) [kind] = {tail, sizeof(tail) - 1, PREFIX "+" tail}
+#define CHUNK "/sys/ota/chunk/"
+enum { CHUNK_LEN = sizeof CHUNK - 1 };
+
+/* The whole grammar: what stands behind the device name, and whether devices write there. */
+#define ROW(kind, tail, up) [kind] = {tail, sizeof(tail) - 1, PREFIX "+" tail, up}
 static const struct {
 	const char *tail;
 	size_t len;
 	const char *filter;
+	bool up;
 } rows[] = {
-	[TOPIC_FOREIGN] = {"", 0, ""},
-	ROW(TOPIC_OTA, "/sys/ota"),
-	ROW(TOPIC_REPORT, "/sys/ota/report"),
-	ROW(TOPIC_PROGRESS, "/sys/ota/progress"),
-	ROW(TOPIC_GET, "/sys/ota/get"),
-	ROW(TOPIC_REPORT_REPLY, "/sys/ota/report_reply"),
-	ROW(TOPIC_GET_REPLY, "/sys/ota/get_reply"),
+	[TOPIC_FOREIGN] = {"", 0, "", false},
+	ROW(TOPIC_OTA, "/sys/ota", true),
+	ROW(TOPIC_REPORT, "/sys/ota/report", true),
+	ROW(TOPIC_PROGRESS, "/sys/ota/progress", true),
+	ROW(TOPIC_GET, "/sys/ota/get", true),
+	ROW(TOPIC_REPORT_REPLY, "/sys/ota/report_reply", false),
+	ROW(TOPIC_GET_REPLY, "/sys/ota/get_reply", false),
+	ROW(TOPIC_CHUNK_GET, "/sys/ota/chunk/get", true),
+	ROW(TOPIC_CHUNK_GET_REPLY, "/sys/ota/chunk/get_reply", false),
+	ROW(TOPIC_CHUNK, CHUNK "+/+", false),
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
+static bool is_known(enum topic_kind kind)
+{
+	return (int)kind > TOPIC_FOREIGN && (int)kind < ROWS;
+}
+
+/* A number as topic_make_chunk() writes it. */
+static bool is_number(const char *text, size_t len)
+{
+	char digits[20];
+	int64_t value;
+	if (len == 0 || len >= sizeof digits || (text[0] == '0' && len > 1)) {
+		return false;
+	}
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	return strspn(digits, "0123456789") == len && text_to_i64(digits, &value);
+}
+
+/* {taskId}/{offset} */
+static bool is_chunk(const char *tail, size_t len)
+{
+	if (len <= CHUNK_LEN || memcmp(tail, CHUNK, CHUNK_LEN) != 0) {
+		return false;
+	}
+	const char *task = tail + CHUNK_LEN;
+	size_t left = len - CHUNK_LEN;
+	const char *slash = memchr(task, '/', left);
+	if (slash == NULL) {
+		return false;
+	}
+	size_t task_len = (size_t)(slash - task);
+	return is_number(task, task_len) && is_number(slash + 1, left - task_len - 1);
+}
+
 static enum topic_kind kind_of_tail(const char *tail, size_t len)
 {
-	for (int i = TOPIC_OTA; i < ROWS; i++) {
+	for (int i = TOPIC_OTA; i < TOPIC_CHUNK; i++) {
 		if (rows[i].len == len && memcmp(rows[i].tail, tail, len) == 0) {
 			return (enum topic_kind)i;
 		}
 	}
-	return TOPIC_FOREIGN;
+	return is_chunk(tail, len) ? TOPIC_CHUNK : TOPIC_FOREIGN;
 }
 
 enum topic_kind topic_parse(const char *topic, size_t len, char device[TOPIC_DEVICE_SIZE])
@@ -63,12 +105,22 @@ enum topic_kind topic_parse(const char *topic, size_t len, char device[TOPIC_DEV
 void topic_make(char out[TOPIC_SIZE], enum topic_kind kind, const char *device)
 {
 	out[0] = '\0';
-	if ((int)kind > TOPIC_FOREIGN && (int)kind < ROWS) {
+	if (is_known(kind) && kind != TOPIC_CHUNK) {
 		snprintf(out, TOPIC_SIZE, PREFIX "%.64s%s", device, rows[kind].tail);
 	}
 }
 
+void topic_make_chunk(char out[TOPIC_SIZE], const char *device, int64_t task_id, int64_t offset)
+{
+	snprintf(out, TOPIC_SIZE, PREFIX "%.64s" CHUNK "%" PRId64 "/%" PRId64, device, task_id, offset);
+}
+
+bool topic_is_up(enum topic_kind kind)
+{
+	return is_known(kind) && rows[kind].up;
+}
+
 const char *topic_filter(enum topic_kind kind)
 {
-	return (int)kind >= 0 && (int)kind < ROWS ? rows[kind].filter : "";
+	return is_known(kind) ? rows[kind].filter : "";
 }

@@ -7,16 +7,20 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "command_key.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "config/config.h"
+#include "dialect/broker.h"
 #include "dialect/native.h"
 #include "dialect/oc.h"
 #include "dialect/ops.h"
 #include "engine/engine.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "mqtt/mqtt.h"
+#include "mqtt/trust.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "version.h"
@@ -32,6 +36,7 @@ static const char usage[] = "otad - OTA update service for MQTT and HTTP devices
 			    "  otad [--config FILE] user add NAME --role admin|operator|viewer [--password-stdin]\n"
 			    "  otad [--config FILE] user list | passwd NAME | disable NAME\n"
 			    "  otad [--config FILE] token add USER [--label TEXT] [--ttl 30d] | list USER | revoke ID\n"
+			    "  otad mqtt-key FILE                   make or rotate the key that signs devices' MQTT passwords\n"
 			    "\n"
 			    "Options:\n"
 			    "  -c, --config FILE    configuration: \"key = value\" lines (see --print-example)\n"
@@ -45,7 +50,7 @@ static const char usage[] = "otad - OTA update service for MQTT and HTTP devices
 			    "SIGHUP reads the configuration again; SIGTERM finishes what is running and exits 0.\n"
 			    "\n"
 			    "First steps: create a database, set pg and master_key_file (openssl rand -hex 32), then\n"
-			    "  otad migrate && otad user add me --role admin && otad\n";
+			    "  otad mqtt-key /etc/otad/mqtt.keys && otad migrate && otad user add me --role admin && otad\n";
 
 struct service {
 	const char *path;
@@ -57,7 +62,7 @@ struct service {
 	struct engine *engine;
 	struct mqtt *mqtt;
 	struct http_server *http;
-	struct http_dialect dialects[3];
+	struct http_dialect dialects[4];
 };
 
 static int fail(const struct err *err)
@@ -134,7 +139,10 @@ static bool start_http(struct service *s, struct err *err)
 	const struct config *c = s->config;
 	struct http_config http = {
 		.address = c->http_address,
-		.port = (uint16_t)c->http_port,
+		.port = (int)c->http_port,
+		.tls_port = (int)c->https_port,
+		.tls_cert_file = c->tls_cert_file,
+		.tls_key_file = c->tls_key_file,
 		.loops = loop_count(c),
 		.max_connections = (unsigned)c->http_max_connections,
 		.idle_timeout_ms = c->http_idle_timeout,
@@ -145,7 +153,8 @@ static bool start_http(struct service *s, struct err *err)
 	oc_dialect(&s->dialects[0], s->engine);
 	native_dialect(&s->dialects[1], s->engine);
 	ops_dialect(&s->dialects[2], s->engine);
-	s->http = http_server_start(&http, s->dialects, 3, err);
+	broker_dialect(&s->dialects[3], s->engine);
+	s->http = http_server_start(&http, s->dialects, 4, err);
 	return s->http != NULL;
 }
 
@@ -184,6 +193,9 @@ static void reload(struct service *s)
 	}
 	apply_log(fresh);
 	engine_reload(s->engine, fresh);
+	if (!http_server_reload(s->http, fresh->tls_cert_file, fresh->tls_key_file, &err)) {
+		log_error("certificate not reloaded; the old one stays", LOG_S("error", err.text));
+	}
 	if (s->retired_count == RETIRED_MAX) { /* the first is pointed into for ever, one retired that long ago by nobody */
 		config_free(&s->retired[1]);
 		memmove(&s->retired[1], &s->retired[2], (RETIRED_MAX - 2) * sizeof *s->retired);
@@ -210,6 +222,26 @@ static int wait_for_signals(struct service *s, const sigset_t *signals)
 	}
 }
 
+static void log_listening(const struct service *s)
+{
+	const char *address = s->config->http_address;
+	uint16_t plain = http_server_port(s->http);
+	uint16_t tls = http_server_tls_port(s->http);
+	if (plain) {
+		log_info("listening", LOG_S("address", address), LOG_I("port", plain), LOG_S("version", OTAD_VERSION));
+	}
+	if (tls) {
+		log_info("listening (TLS)", LOG_S("address", address), LOG_I("port", tls), LOG_S("version", OTAD_VERSION));
+	}
+}
+
+/* What can be known without starting. */
+static bool check(const struct config *c, struct err *err)
+{
+	return engine_check(c, err) && (!*c->tls_cert_file || http_tls_check(c->tls_cert_file, c->tls_key_file, err)) &&
+	       trust_check(c->mqtt_ca_file, err);
+}
+
 /* A connection is a descriptor; the soft limit of most systems is 1,024. */
 static void raise_descriptors(void)
 {
@@ -234,8 +266,7 @@ static int run(const char *path, struct config *config)
 	raise_descriptors();
 	int status = 1;
 	if (start(&s, &err)) {
-		log_info("listening", LOG_S("address", s.config->http_address), LOG_I("port", http_server_port(s.http)),
-			 LOG_S("version", OTAD_VERSION));
+		log_listening(&s);
 		status = wait_for_signals(&s, &signals);
 	} else {
 		log_error("not started", LOG_S("error", err.text));
@@ -255,6 +286,9 @@ enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT };
 
 static int dispatch(enum mode mode, const char *path, int argc, char **argv)
 {
+	if (argc > 0 && strcmp(argv[0], "mqtt-key") == 0) {
+		return command_key(argc, argv);
+	}
 	struct err err = {0};
 	struct config *config = config_load(path, &err);
 	int status = 2;
@@ -263,7 +297,7 @@ static int dispatch(enum mode mode, const char *path, int argc, char **argv)
 	}
 	apply_log(config);
 	if (mode == MODE_CHECK) {
-		status = engine_check(config, &err) ? 0 : fail(&err);
+		status = check(config, &err) ? 0 : fail(&err);
 		if (status == 0) {
 			puts("configuration is good");
 		}

@@ -60,6 +60,25 @@ END $_$;
 
 ALTER FUNCTION public.events_maintain(p_keep_after timestamp with time zone) OWNER TO otad_owner;
 
+--
+-- Name: revocation_put(text, integer, boolean); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.revocation_put(p_device text, p_epoch integer, p_blocked boolean) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    r bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7305421);
+    r := nextval('revocation_rev');
+    INSERT INTO revocations (device, epoch, blocked, rev) VALUES (p_device, p_epoch, p_blocked, r)
+        ON CONFLICT (device) DO UPDATE SET epoch = greatest(revocations.epoch, excluded.epoch), blocked = excluded.blocked, rev = excluded.rev, at = now();
+    RETURN r;
+END $$;
+
+ALTER FUNCTION public.revocation_put(p_device text, p_epoch integer, p_blocked boolean) OWNER TO otad_owner;
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -178,7 +197,11 @@ CREATE TABLE public.devices (
     rev bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    shown_epoch integer DEFAULT 0 NOT NULL,
+    blocked_at timestamp with time zone,
     CONSTRAINT devices_client_id_check CHECK (((length(client_id) >= 1) AND (length(client_id) <= 128))),
+    CONSTRAINT devices_epoch_check CHECK ((epoch > 0)),
     CONSTRAINT devices_mac_check CHECK ((mac ~ '^[0-9A-F]{12}$'::text)),
     CONSTRAINT devices_name_check CHECK ((name ~ '^[A-Za-z0-9_-]{1,64}$'::text))
 )
@@ -268,6 +291,22 @@ ALTER TABLE public.firmware ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 --
+-- Name: gateways; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.gateways (
+    product_id bigint NOT NULL,
+    endpoint text NOT NULL,
+    key_sealed bytea NOT NULL,
+    rev bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT gateways_endpoint_check CHECK (((length(endpoint) >= 1) AND (length(endpoint) <= 255)))
+);
+
+ALTER TABLE public.gateways OWNER TO otad_owner;
+
+--
 -- Name: idempotency; Type: TABLE; Schema: public; Owner: otad_owner
 --
 
@@ -276,12 +315,44 @@ CREATE TABLE public.idempotency (
     key text NOT NULL,
     request bytea NOT NULL,
     status integer NOT NULL,
-    body text NOT NULL,
+    body bytea NOT NULL,
     at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT idempotency_key_check CHECK (((length(key) >= 1) AND (length(key) <= 128)))
 );
 
 ALTER TABLE public.idempotency OWNER TO otad_owner;
+
+--
+-- Name: licences; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.licences (
+    id bigint NOT NULL,
+    product_id bigint,
+    serial text NOT NULL,
+    key_sealed bytea NOT NULL,
+    encoding text NOT NULL,
+    device_id bigint,
+    rev bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT licences_encoding_check CHECK ((encoding = ANY (ARRAY['raw'::text, 'hex_text'::text]))),
+    CONSTRAINT licences_serial_check CHECK ((serial ~ '^[ -~]{1,32}$'::text))
+);
+
+ALTER TABLE public.licences OWNER TO otad_owner;
+
+--
+-- Name: licences_id_seq; Type: SEQUENCE; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE public.licences ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.licences_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 --
 -- Name: operators; Type: TABLE; Schema: public; Owner: otad_owner
@@ -320,7 +391,8 @@ ALTER TABLE public.operators ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE public.outbox (
     task_id bigint NOT NULL,
     due_at timestamp with time zone DEFAULT now() NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL
+    attempt integer DEFAULT 0 NOT NULL,
+    taken_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -355,6 +427,34 @@ ALTER TABLE public.products ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+--
+-- Name: revocation_rev; Type: SEQUENCE; Schema: public; Owner: otad_owner
+--
+
+CREATE SEQUENCE public.revocation_rev
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER TABLE public.revocation_rev OWNER TO otad_owner;
+
+--
+-- Name: revocations; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.revocations (
+    device text NOT NULL,
+    epoch integer NOT NULL,
+    blocked boolean NOT NULL,
+    rev bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT revocations_epoch_check CHECK ((epoch > 0))
+);
+
+ALTER TABLE public.revocations OWNER TO otad_owner;
 
 --
 -- Name: rollouts; Type: TABLE; Schema: public; Owner: otad_owner
@@ -589,11 +689,39 @@ ALTER TABLE ONLY public.firmware
     ADD CONSTRAINT firmware_pkey PRIMARY KEY (id);
 
 --
+-- Name: gateways gateways_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.gateways
+    ADD CONSTRAINT gateways_pkey PRIMARY KEY (product_id);
+
+--
 -- Name: idempotency idempotency_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (actor, key);
+
+--
+-- Name: licences licences_device_id_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.licences
+    ADD CONSTRAINT licences_device_id_key UNIQUE (device_id);
+
+--
+-- Name: licences licences_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.licences
+    ADD CONSTRAINT licences_pkey PRIMARY KEY (id);
+
+--
+-- Name: licences licences_serial_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.licences
+    ADD CONSTRAINT licences_serial_key UNIQUE (serial);
 
 --
 -- Name: operators operators_name_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
@@ -629,6 +757,20 @@ ALTER TABLE ONLY public.products
 
 ALTER TABLE ONLY public.products
     ADD CONSTRAINT products_pkey PRIMARY KEY (id);
+
+--
+-- Name: revocations revocations_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.revocations
+    ADD CONSTRAINT revocations_pkey PRIMARY KEY (device);
+
+--
+-- Name: revocations revocations_rev_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.revocations
+    ADD CONSTRAINT revocations_rev_key UNIQUE (rev);
 
 --
 -- Name: rollouts rollouts_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
@@ -713,6 +855,12 @@ CREATE INDEX firmware_sha256 ON public.firmware USING btree (sha256);
 --
 
 CREATE INDEX idempotency_at ON public.idempotency USING btree (at);
+
+--
+-- Name: licences_product; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX licences_product ON public.licences USING btree (product_id, id);
 
 --
 -- Name: outbox_due; Type: INDEX; Schema: public; Owner: otad_owner
@@ -811,6 +959,27 @@ ALTER TABLE ONLY public.firmware
     ADD CONSTRAINT firmware_sha256_fkey FOREIGN KEY (sha256) REFERENCES public.artifacts(sha256);
 
 --
+-- Name: gateways gateways_product_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.gateways
+    ADD CONSTRAINT gateways_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.products(id) ON DELETE CASCADE;
+
+--
+-- Name: licences licences_device_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.licences
+    ADD CONSTRAINT licences_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE SET NULL;
+
+--
+-- Name: licences licences_product_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.licences
+    ADD CONSTRAINT licences_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.products(id);
+
+--
 -- Name: tokens tokens_operator_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
@@ -903,10 +1072,28 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.firmware TO otad_service;
 GRANT SELECT,USAGE ON SEQUENCE public.firmware_id_seq TO otad_service;
 
 --
+-- Name: TABLE gateways; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.gateways TO otad_service;
+
+--
 -- Name: TABLE idempotency; Type: ACL; Schema: public; Owner: otad_owner
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency TO otad_service;
+
+--
+-- Name: TABLE licences; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licences TO otad_service;
+
+--
+-- Name: SEQUENCE licences_id_seq; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,USAGE ON SEQUENCE public.licences_id_seq TO otad_service;
 
 --
 -- Name: TABLE operators; Type: ACL; Schema: public; Owner: otad_owner
@@ -937,6 +1124,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.products TO otad_service;
 --
 
 GRANT SELECT,USAGE ON SEQUENCE public.products_id_seq TO otad_service;
+
+--
+-- Name: SEQUENCE revocation_rev; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,USAGE ON SEQUENCE public.revocation_rev TO otad_service;
+
+--
+-- Name: TABLE revocations; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.revocations TO otad_service;
 
 --
 -- Name: TABLE rollouts; Type: ACL; Schema: public; Owner: otad_owner

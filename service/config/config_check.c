@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/credential.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -81,6 +82,38 @@ static bool check_public_url(struct config *c, struct err *err)
 	return true;
 }
 
+static bool check_tls(const struct config *c, struct err *err)
+{
+	bool cert = c->tls_cert_file[0] != '\0';
+	bool key = c->tls_key_file[0] != '\0';
+	if (cert != key) {
+		return err_set(err, ERR_INVALID, "%s: must be set too, because %s is: HTTPS needs a certificate and its key",
+			       cert ? "tls_key_file" : "tls_cert_file", cert ? "tls_cert_file" : "tls_key_file");
+	}
+	if (c->http_port < 0 && !cert) {
+		return err_set(err, ERR_INVALID,
+			       "http_port: is -1 (no plain HTTP) and tls_cert_file is not set (no HTTPS): nothing would listen");
+	}
+	if (cert && c->http_port > 0 && c->http_port == c->https_port) {
+		return err_set(err, ERR_INVALID, "https_port: is the same as http_port; each needs one of its own");
+	}
+	return true;
+}
+
+static bool check_mqtt_tls(const struct config *c, struct err *err)
+{
+	bool on = strcmp(c->mqtt_tls, "on") == 0;
+	if (!on && strcmp(c->mqtt_tls, "off") != 0) {
+		return err_set(err, ERR_INVALID, "mqtt_tls: \"%.64s\" is neither on nor off", c->mqtt_tls);
+	}
+	if (on && strchr(c->mqtt_host, ':') != NULL) {
+		return err_set(err, ERR_INVALID,
+			       "mqtt_host: with mqtt_tls it must be a name or an IPv4 address, which the certificate names");
+	}
+	return on || c->mqtt_ca_file[0] == '\0' ||
+	       err_set(err, ERR_INVALID, "mqtt_ca_file: is set, but mqtt_tls is off; set mqtt_tls = on to use it");
+}
+
 static bool check_log(const struct config *c, struct err *err)
 {
 	enum log_level level;
@@ -99,12 +132,34 @@ static bool check_not_empty(const char *name, const char *value, struct err *err
 	return value[0] != '\0' || err_set(err, ERR_INVALID, "%s: must not be empty", name);
 }
 
+static bool check_client_id(const char *id, struct err *err)
+{
+	return credential_is_service_id(id) ||
+	       err_set(err, ERR_INVALID, "mqtt_client_id: must be \"otad\" or begin with \"otad:\", which no device's client id may");
+}
+
+/* It stands in URLs. */
+static bool check_hook_secret(const struct config *c, struct err *err)
+{
+	enum { SECRET_MIN = 16, SECRET_MAX = 128 };
+	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
+	if (!secret_is_set(&c->broker_hook_secret)) {
+		return true;
+	}
+	const char *text = c->broker_hook_secret.reveal;
+	size_t len = strlen(text);
+	return (len >= SECRET_MIN && len <= SECRET_MAX && strspn(text, unreserved) == len) ||
+	       err_set(err, ERR_INVALID, "broker_hook_secret: must be %d to %d of A-Z a-z 0-9 . _ ~ - (openssl rand -hex 32)", SECRET_MIN,
+		       SECRET_MAX);
+}
+
 bool config_check(struct config *c, struct err *err)
 {
 	if (c->resend_min > c->resend_max) {
 		return err_set(err, ERR_INVALID, "resend_min: is longer than resend_max");
 	}
 	return check_http_address(c, err) && check_trusted_proxies(c, err) && check_public_url(c, err) && check_log(c, err) &&
+	       check_tls(c, err) && check_mqtt_tls(c, err) && check_hook_secret(c, err) &&
 	       check_not_empty("mqtt_host", c->mqtt_host, err) && check_not_empty("mqtt_client_id", c->mqtt_client_id, err) &&
-	       check_not_empty("cache_dir", c->cache_dir, err);
+	       check_client_id(c->mqtt_client_id, err) && check_not_empty("cache_dir", c->cache_dir, err);
 }

@@ -8,7 +8,10 @@
 
 #define CONFIG_KEYS(X)                                                                                                         \
 	X(http_address, text, "0.0.0.0", 0, 0, 0, "address the HTTP server listens on (numeric)")                              \
-	X(http_port, int, "8080", 0, 65535, 0, "port of the HTTP server; 0 = any free one (printed at start)")                 \
+	X(http_port, int, "8080", -1, 65535, 0, "port for plain HTTP; 0 = any free one (printed at start), -1 = none")         \
+	X(https_port, int, "8443", 0, 65535, 0, "port for HTTPS, if there is a certificate; 0 = any free one")                 \
+	X(tls_cert_file, text, "", 0, 0, 1, "certificate for HTTPS, then its chain (PEM); SIGHUP reads it again")              \
+	X(tls_key_file, text, "", 0, 0, 1, "its key (PEM), which others may not read (chmod 640)")                             \
 	X(http_loops, int, "0", 0, 64, 0, "event loop threads; 0 = one per core, at most 4")                                   \
 	X(http_max_connections, int, "16384", 16, 1000000, 0, "connections open at once, over all loops")                      \
 	X(http_idle_timeout, time, "60s", 1000, 3600000, 0, "a connection without traffic for this long is closed")            \
@@ -24,15 +27,23 @@
 	X(commit_batch, int, "512", 1, 4096, 0, "operations in one group commit at most")                                      \
 	X(mqtt_host, text, "127.0.0.1", 0, 0, 0, "broker host")                                                                \
 	X(mqtt_port, int, "1883", 1, 65535, 0, "broker port")                                                                  \
-	X(mqtt_client_id, text, "otad", 0, 0, 0, "client id at the broker; one per replica")                                   \
-	X(mqtt_username, text, "", 0, 0, 0, "user name at the broker; empty = none")                                           \
+	X(mqtt_tls, text, "off", 0, 0, 0, "on | off: TLS to the broker, whose certificate must name mqtt_host")                \
+	X(mqtt_ca_file, text, "", 0, 0, 0, "CA certificates (PEM) for the broker's; empty = the system's")                     \
+	X(mqtt_client_id, text, "otad", 0, 0, 0, "client id at the broker, one per replica: \"otad\" or \"otad:...\"")         \
+	X(mqtt_username, text, "otad", 0, 0, 0, "user name at the broker (the plugin's service_username); empty = none")       \
 	X(mqtt_password, secret, "", 0, 0, 0, "password at the broker (better: mqtt_password_file)")                           \
 	X(mqtt_password_file, text, "", 0, 0, 0, "file whose first line is the broker password")                               \
+	X(mqtt_keys_file, text, "/etc/otad/mqtt.keys", 0, 0, 1,                                                                \
+	  "lines \"<key id> <secret>\", at most two: the first signs devices' passwords, all verify")                          \
+	X(broker_hook_secret, secret, "", 0, 0, 1, "what another broker presents (better: broker_hook_secret_file)")           \
+	X(broker_hook_secret_file, text, "", 0, 0, 1,                                                                          \
+	  "file whose first line is it: 16 or more of A-Z a-z 0-9 . _ ~ -; unset = no other broker is answered")               \
+	X(broker_hook_vhost, text, "/", 0, 0, 1, "RabbitMQ: the virtual host of our clients (its mqtt.vhost)")                 \
 	X(mqtt_window, int, "200", 1, 10000, 0, "pushes in flight at the broker at once")                                      \
 	X(cache_dir, text, "/var/cache/otad", 0, 0, 0, "local copies of firmware; may be deleted at any time")                 \
 	X(cache_max, size, "2GB", 1048576, 1125899906842624, 0, "the cache forgets the least recently used files beyond this") \
 	X(master_key_file, text, "/etc/otad/master.key", 0, 0, 0,                                                              \
-	  "32 bytes as 64 hex digits; download names are signed with it; the same on every replica")                           \
+	  "32 bytes as 64 hex digits; download names are signed and secrets sealed with it; the same on every replica")        \
 	X(login_ttl, time, "7d", 60000, 31536000000, 1, "how long a token from /api/v2/login is good")                         \
 	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
 	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \

@@ -2,6 +2,9 @@
 
 #include "common/err.h"
 #include "dialect/auth.h"
+#include "dialect/native_credential.h"
+#include "dialect/native_gateway.h"
+#include "dialect/native_licence.h"
 #include "dialect/native_noun.h"
 #include "dialect/native_order.h"
 #include "dialect/problem.h"
@@ -14,14 +17,12 @@ enum { BODY_MAX = 64 * 1024 };
 #define LIST(noun)                                                                          \
 	static void noun##_list(struct http_request *req, struct worker *worker, void *ctx) \
 	{                                                                                   \
-		(void)ctx;                                                                  \
-		native_noun_list(req, worker, &native_##noun);                              \
+		native_noun_list(req, worker, ctx, &native_##noun);                         \
 	}
 #define GET(noun)                                                                          \
 	static void noun##_get(struct http_request *req, struct worker *worker, void *ctx) \
 	{                                                                                  \
-		(void)ctx;                                                                 \
-		native_noun_get(req, worker, &native_##noun);                              \
+		native_noun_get(req, worker, ctx, &native_##noun);                         \
 	}
 #define WRITE(noun, verb)                                                                     \
 	static void noun##_##verb(struct http_request *req, struct worker *worker, void *ctx) \
@@ -39,6 +40,10 @@ GET(device)
 WRITE(device, create)
 WRITE(device, update)
 WRITE(device, remove)
+LIST(licence)
+GET(licence)
+WRITE(licence, create)
+WRITE(licence, remove)
 LIST(firmware)
 GET(firmware)
 WRITE(firmware, remove)
@@ -52,34 +57,53 @@ LIST(audit)
 	{                                                                                                             \
 		.method = "GET", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = (handler), .flags = (role) \
 	}
-#define REMOVE(path_, handler)                                                                                                  \
-	{                                                                                                                       \
-		.method = "DELETE", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = (handler), .flags = ROLE_OPERATOR \
+#define REMOVE(path_, handler, role)                                                                                     \
+	{                                                                                                                \
+		.method = "DELETE", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = (handler), .flags = (role) \
 	}
-#define WITH_BODY(method_, path_, handler)                                                                                           \
-	{                                                                                                                            \
-		.method = (method_), .path = "/api/v3/" path_, .where = HTTP_WORKER, .body = HTTP_BODY_MEMORY, .body_max = BODY_MAX, \
-		.body_type = "application/json", .handle = (handler), .flags = ROLE_OPERATOR                                         \
+#define WITH_BODY(method_, path_, type_, max, handler, role)                                                                      \
+	{                                                                                                                         \
+		.method = (method_), .path = "/api/v3/" path_, .where = HTTP_WORKER, .body = HTTP_BODY_MEMORY, .body_max = (max), \
+		.body_type = (type_), .handle = (handler), .flags = (role)                                                        \
 	}
+/* without a body */
+#define ACT(path_, handler)                                                                                                   \
+	{                                                                                                                     \
+		.method = "POST", .path = "/api/v3/" path_, .where = HTTP_WORKER, .handle = (handler), .flags = ROLE_OPERATOR \
+	}
+#define WITH_JSON(method, path, handler, role) WITH_BODY(method, path, "application/json", BODY_MAX, handler, role)
 
 /* flags: the role it takes */
 static const struct http_route routes[] = {
 	READ("products", product_list, ROLE_VIEWER),
 	READ("products/{id}", product_get, ROLE_VIEWER),
-	WITH_BODY("POST", "products", product_create),
-	WITH_BODY("PATCH", "products/{id}", product_update),
-	REMOVE("products/{id}", product_remove),
+	WITH_JSON("POST", "products", product_create, ROLE_OPERATOR),
+	WITH_JSON("PATCH", "products/{id}", product_update, ROLE_OPERATOR),
+	REMOVE("products/{id}", product_remove, ROLE_OPERATOR),
 	READ("devices", device_list, ROLE_VIEWER),
 	READ("devices/{id}", device_get, ROLE_VIEWER),
-	WITH_BODY("POST", "devices", device_create),
-	WITH_BODY("PATCH", "devices/{id}", device_update),
-	REMOVE("devices/{id}", device_remove),
+	WITH_JSON("POST", "devices", device_create, ROLE_OPERATOR),
+	WITH_JSON("PATCH", "devices/{id}", device_update, ROLE_OPERATOR),
+	REMOVE("devices/{id}", device_remove, ROLE_OPERATOR),
+	READ("products/{id}/gateway", native_gateway_get, ROLE_VIEWER),
+	WITH_JSON("PUT", "products/{id}/gateway", native_gateway_put, ROLE_ADMIN),
+	REMOVE("products/{id}/gateway", native_gateway_remove, ROLE_ADMIN),
+	READ("licences", licence_list, ROLE_VIEWER),
+	READ("licences/{id}", licence_get, ROLE_VIEWER),
+	WITH_JSON("POST", "licences", licence_create, ROLE_ADMIN),
+	WITH_BODY("POST", "licences/import", "text/csv", NATIVE_LICENCE_IMPORT_MAX, native_licence_import, ROLE_ADMIN),
+	REMOVE("licences/{id}", licence_remove, ROLE_ADMIN),
 	READ("firmware", firmware_list, ROLE_VIEWER),
 	READ("firmware/{id}", firmware_get, ROLE_VIEWER),
-	REMOVE("firmware/{id}", firmware_remove),
+	REMOVE("firmware/{id}", firmware_remove, ROLE_OPERATOR),
 	READ("tasks", task_list, ROLE_VIEWER),
 	READ("tasks/{id}", task_get, ROLE_VIEWER),
-	{.method = "POST", .path = "/api/v3/tasks/{id}/cancel", .where = HTTP_WORKER, .handle = native_task_cancel, .flags = ROLE_OPERATOR},
+	ACT("tasks/{id}/cancel", native_task_cancel),
+	READ("devices/{id}/credentials", native_credential_get, ROLE_VIEWER),
+	ACT("devices/{id}/credentials", native_credential_show),
+	ACT("devices/{id}/credentials/rotate", native_credential_rotate),
+	ACT("devices/{id}/credentials/block", native_credential_block),
+	ACT("devices/{id}/credentials/unblock", native_credential_unblock),
 	{.method = "GET", .path = "/api/v3/devices/{id}/explain", .handle = native_device_explain, .flags = ROLE_VIEWER},
 	READ("assignments", assignment_list, ROLE_VIEWER),
 	READ("assignments/{id}", assignment_get, ROLE_VIEWER),

@@ -1,11 +1,14 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/credential.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/text.h"
+#include "dialect/native_credential.h"
 #include "dialect/native_noun.h"
 #include "engine/admin.h"
+#include "engine/presence.h"
 #include "model/mac.h"
 
 static bool list(struct worker *w, const struct page *page, void **out, size_t *count, struct err *err)
@@ -41,9 +44,17 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text_or_null(out, "mac", d->mac);
 	native_noun_put_text_or_null(out, "version", d->version);
 	native_noun_put_time(out, "lastSeen", d->last_seen_ms);
+	buf_puts(out, d->online < 0 ? ",\"online\":null" : d->online ? ",\"online\":true" : ",\"online\":false");
+	buf_puts(out, d->blocked_ms ? ",\"blocked\":true" : ",\"blocked\":false");
 	native_noun_put_time(out, "createdAt", d->created_ms);
 	native_noun_put_time(out, "updatedAt", d->updated_ms);
 	buf_putc(out, '}');
+}
+
+static void complete(struct engine *e, void *row)
+{
+	struct device *d = row;
+	d->online = presence_of(e, d->name);
 }
 
 static bool decode_name(const struct cJSON *body, bool fresh, struct device *d, struct err *err)
@@ -78,7 +89,13 @@ static bool decode(const struct cJSON *body, bool fresh, union native_row *inout
 	return json_only_keys(body, known, err) && decode_name(body, fresh, d, err) &&
 	       json_int(body, "productId", fresh, 1, INT64_MAX, &d->product_id, err) &&
 	       (!json_has(body, "clientId") || json_text(body, "clientId", true, d->client_id, sizeof d->client_id, err)) &&
-	       decode_mac(body, d, err);
+	       decode_mac(body, d, err) && credential_check_client_id(*d->client_id ? d->client_id : d->name, d->name, err);
+}
+
+/* Credentials are bound to name and client id: with another one they are new. */
+static bool put_secret(struct engine *e, struct buf *out, const union native_row *before, const union native_row *row, struct err *err)
+{
+	return (before && before->device.epoch == row->device.epoch) || native_credential_put(e, out, &row->device, err);
 }
 
 static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)
@@ -98,7 +115,9 @@ const struct native_noun native_device = {
 	.product_filter = true,
 	.list = list,
 	.find = find,
+	.complete = complete,
 	.put = put,
+	.put_secret = put_secret,
 	.decode = decode,
 	.create = create,
 	.update = update,

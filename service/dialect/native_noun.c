@@ -140,7 +140,14 @@ static bool read_page(const struct http_request *req, struct worker *w, const st
 	       (!noun->device_filter || filter_id(req, "device", &page->device_id, w, native_device.find, err));
 }
 
-void native_noun_list(struct http_request *req, struct worker *w, const struct native_noun *noun)
+static void complete(const struct native_noun *noun, struct engine *e, void *row)
+{
+	if (noun->complete) {
+		noun->complete(e, row);
+	}
+}
+
+void native_noun_list(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun)
 {
 	struct err err = {0};
 	struct page page;
@@ -161,7 +168,8 @@ void native_noun_list(struct http_request *req, struct worker *w, const struct n
 	int64_t last = 0;
 	buf_puts(&body, "{\"items\":[");
 	for (size_t i = 0; i < count - more; i++) {
-		const char *row = (const char *)rows + i * noun->size;
+		char *row = (char *)rows + i * noun->size;
+		complete(noun, e, row);
 		buf_puts(&body, i ? "," : "");
 		noun->put(&body, row);
 		memcpy(&last, row, sizeof last);
@@ -195,6 +203,24 @@ static bool encode(const struct native_noun *noun, const union native_row *row, 
 	return buf_ok(body) || err_set(err, ERR_UNAVAILABLE, "out of memory");
 }
 
+/* Takes the closing brace away for what the noun adds. */
+static bool encode_written(const struct native_noun *noun, struct engine *e, const union native_row *before, union native_row *row,
+			   struct buf *body, struct err *err)
+{
+	complete(noun, e, row);
+	if (!encode(noun, row, NULL, body, err)) {
+		return false;
+	}
+	if (noun->put_secret) {
+		body->len--;
+		if (!noun->put_secret(e, body, before, row, err)) {
+			return false;
+		}
+		buf_putc(body, '}');
+	}
+	return buf_ok(body) || err_set(err, ERR_UNAVAILABLE, "out of memory");
+}
+
 static bool find_named(const struct http_request *req, struct worker *w, const struct native_noun *noun, union native_row *row,
 		       struct err *err)
 {
@@ -202,14 +228,19 @@ static bool find_named(const struct http_request *req, struct worker *w, const s
 	return no_parameters(req, err) && noun->find(w, segment ? segment : "", row, err);
 }
 
-void native_noun_get(struct http_request *req, struct worker *w, const struct native_noun *noun)
+void native_noun_get(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun)
 {
 	struct err err = {0};
 	union native_row row;
 	char etag[NATIVE_ETAG_SIZE];
 	scoped(buf_free) struct buf body;
 	buf_init(&body, BODY_MAX);
-	if (!find_named(req, w, noun, &row, &err) || !encode(noun, &row, w, &body, &err)) {
+	bool ok = find_named(req, w, noun, &row, &err);
+	if (ok) {
+		complete(noun, e, &row);
+		ok = encode(noun, &row, w, &body, &err);
+	}
+	if (!ok) {
 		problem_reply(req, &err);
 		return;
 	}
@@ -257,14 +288,14 @@ void native_noun_create(struct http_request *req, struct worker *w, struct engin
 	struct native_once once;
 	scoped(buf_free) struct buf body;
 	buf_init(&body, BODY_MAX);
-	if (!no_parameters(req, &err) || !native_once_begin(&once, req, w, &err)) {
+	if (!no_parameters(req, &err) || !native_once_begin(&once, req, w, e, &err)) {
 		problem_reply(req, &err);
 		return;
 	}
 	if (native_once_replayed(&once, req)) {
 		return;
 	}
-	bool ok = create_row(req, w, e, noun, &row, &err) && encode(noun, &row, NULL, &body, &err);
+	bool ok = create_row(req, w, e, noun, &row, &err) && encode_written(noun, e, NULL, &row, &body, &err);
 	native_once_end(&once, w, ok ? 201 : 0, ok ? buf_cstr(&body) : "");
 	if (!ok) {
 		problem_reply(req, &err);
@@ -288,9 +319,10 @@ static bool allowed(struct http_request *req, int64_t rev)
 	return false;
 }
 
-/* One try: reads, changes, writes what it read. *again: someone else was faster. False and err.kind ERR_NONE: has replied. */
-static bool update_once(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun, union native_row *row,
-			bool *again, struct err *err)
+/* One try: reads, changes, writes what it read; row[1] is what it was before. *again: someone else was faster. False and err.kind ERR_NONE:
+ * has replied. */
+static bool update_once(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun,
+			union native_row row[2], bool *again, struct err *err)
 {
 	struct actor actor;
 	*again = false;
@@ -303,6 +335,7 @@ static bool update_once(struct http_request *req, struct worker *w, struct engin
 		return false;
 	}
 	auth_actor(req, &actor);
+	row[1] = row[0];
 	if (!noun->decode(json, false, row, err)) {
 		return false;
 	}
@@ -317,23 +350,23 @@ static bool update_once(struct http_request *req, struct worker *w, struct engin
 void native_noun_update(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun)
 {
 	struct err err = {0};
-	union native_row row;
+	union native_row row[2];
 	bool again = true;
 	bool ok = false;
 	for (int attempt = 0; again && attempt < UPDATE_ATTEMPTS; attempt++) {
 		err = (struct err){0};
-		ok = update_once(req, w, e, noun, &row, &again, &err);
+		ok = update_once(req, w, e, noun, row, &again, &err);
 	}
 	if (!ok && err.kind == ERR_NONE) {
 		return;
 	}
 	scoped(buf_free) struct buf body;
 	buf_init(&body, BODY_MAX);
-	if (!ok || !encode(noun, &row, NULL, &body, &err)) {
+	if (!ok || !encode_written(noun, e, &row[1], &row[0], &body, &err)) {
 		problem_reply(req, &err);
 		return;
 	}
-	reply_row(req, 200, noun, &row, &body);
+	reply_row(req, 200, noun, &row[0], &body);
 }
 
 void native_noun_remove(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun)

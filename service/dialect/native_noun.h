@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/licence.h"
 #include "model/listing.h"
 
 struct buf;
@@ -24,6 +25,7 @@ union native_row {
 	int64_t id;
 	struct product product;
 	struct device device;
+	struct licence_new licence;
 	struct firmware firmware;
 	struct assignment assignment;
 	struct task_row task;
@@ -40,10 +42,14 @@ struct native_noun {
 	bool (*list)(struct worker *w, const struct page *page, void **out, size_t *count, struct err *err);
 	/* by what stands in the path */
 	bool (*find)(struct worker *w, const char *segment, union native_row *out, struct err *err);
+	/* what of it stands in memory only, or NULL */
+	void (*complete)(struct engine *e, void *row);
 	/* one row as a JSON object */
 	void (*put)(struct buf *out, const void *row);
 	/* for GET of one: what it shows beyond the list, or NULL; "out" is inside the object */
 	bool (*put_more)(struct worker *w, struct buf *out, const union native_row *row, struct err *err);
+	/* for the answer to a creation (before NULL) or a change: what only that answer shows, or NULL */
+	bool (*put_secret)(struct engine *e, struct buf *out, const union native_row *before, const union native_row *row, struct err *err);
 	/* the body into a row: fresh, or the present one to be changed */
 	bool (*decode)(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err);
 	bool (*create)(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err);
@@ -54,14 +60,15 @@ struct native_noun {
 
 extern const struct native_noun native_product;
 extern const struct native_noun native_device;
+extern const struct native_noun native_licence;
 extern const struct native_noun native_firmware;
 extern const struct native_noun native_assignment;
 extern const struct native_noun native_task;
 extern const struct native_noun native_audit;
 
 /* The verbs; each replies. */
-void native_noun_list(struct http_request *req, struct worker *w, const struct native_noun *noun);
-void native_noun_get(struct http_request *req, struct worker *w, const struct native_noun *noun);
+void native_noun_list(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);
+void native_noun_get(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);
 void native_noun_create(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);
 void native_noun_update(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);
 void native_noun_remove(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);

@@ -17,26 +17,31 @@
 #include "http/reply.h"
 #include "http/request.h"
 
-enum { KEY_MAX = 128, REQUEST_MAX = 1 << 20 };
+enum { KEY_MAX = 128 };
 
 static bool hash_request(struct http_request *req, uint8_t out[32], struct err *err)
 {
 	size_t len = 0;
+	uint8_t md5[DIGEST_MD5_LEN];
 	const char *body = http_request_body(req, &len);
-	scoped(buf_free) struct buf text;
-	buf_init(&text, REQUEST_MAX);
-	buf_putf(&text, "%s\n%s\n", http_request_method(req), http_request_path(req));
-	buf_put(&text, len ? body : "", len);
-	if (!buf_ok(&text)) {
+	const char *head[] = {http_request_method(req), http_request_path(req)};
+	scoped_digest struct digest *digest = digest_new();
+	if (!digest) {
 		return err_set(err, ERR_UNAVAILABLE, "out of memory");
 	}
-	digest_sha256(out, text.data, text.len);
+	for (size_t i = 0; i < sizeof head / sizeof *head; i++) {
+		digest_update(digest, head[i], strlen(head[i]));
+		digest_update(digest, "\n", 1);
+	}
+	digest_update(digest, len ? body : "", len);
+	digest_final(digest, md5, out);
 	return true;
 }
 
-bool native_once_begin(struct native_once *once, struct http_request *req, struct worker *w, struct err *err)
+bool native_once_begin(struct native_once *once, struct http_request *req, struct worker *w, struct engine *e, struct err *err)
 {
 	memset(once, 0, sizeof *once);
+	once->engine = e;
 	auth_actor(req, &once->actor);
 	const char *key = http_request_header(req, "Idempotency-Key");
 	if (!key) {
@@ -48,7 +53,7 @@ bool native_once_begin(struct native_once *once, struct http_request *req, struc
 	}
 	once->entry.actor = once->actor.name;
 	once->entry.key = key;
-	return hash_request(req, once->entry.request, err) && admin_idempotency_find(w, &once->entry, err);
+	return hash_request(req, once->entry.request, err) && admin_idempotency_find(e, w, &once->entry, err);
 }
 
 bool native_once_replayed(struct native_once *once, struct http_request *req)
@@ -63,6 +68,7 @@ bool native_once_replayed(struct native_once *once, struct http_request *req)
 		native_once_location(req, id);
 	}
 	http_reply(req, once->entry.status, "application/json", body, strlen(body));
+	explicit_bzero(body, strlen(body)); /* it may show a password */
 	return true;
 }
 
@@ -75,7 +81,8 @@ void native_once_end(struct native_once *once, struct worker *w, int status, con
 	scoped_free char *copy = strdup(body);
 	once->entry.status = status;
 	once->entry.body = copy;
-	bool ok = status && copy ? admin_idempotency_store(w, &once->entry, &err) : admin_idempotency_drop(w, &once->entry, &err);
+	bool ok = status && copy ? admin_idempotency_store(once->engine, w, &once->entry, &err)
+				 : admin_idempotency_drop(w, &once->entry, &err);
 	once->entry.body = NULL;
 	if (!ok) { /* what was done is done; a repetition will be told that it exists */
 		log_warn("idempotency key not kept", LOG_S("key", once->entry.key), LOG_S("why", err.text));

@@ -8,17 +8,19 @@
 #include "model/listing.h"
 #include "model/nouns.h"
 
+struct engine;
 struct err;
 struct http_request;
 struct worker;
 
 struct native_once {
 	struct actor actor;
+	struct engine *engine;
 	struct idempotency entry; /* key NULL: the request came without */
 };
 
 /* Reads the header and claims the key. False: a bad key, one of another request, or one whose request is still running. */
-bool native_once_begin(struct native_once *once, struct http_request *req, struct worker *w, struct err *err);
+bool native_once_begin(struct native_once *once, struct http_request *req, struct worker *w, struct engine *e, struct err *err);
 
 /* Was it answered before? Then it has been again. */
 bool native_once_replayed(struct native_once *once, struct http_request *req);

@@ -71,6 +71,7 @@ static void delivered(void *ctx, uint64_t offset, uint64_t len)
 static void refuse_file(struct http_request *req, const struct err *err)
 {
 	int status = err->kind == ERR_NOT_FOUND  ? 404
+		     : err->kind == ERR_BLOCKED  ? 403
 		     : err->kind == ERR_GONE     ? 410
 		     : err->kind == ERR_NO_SPACE ? 507
 		     : err->kind == ERR_INTERNAL ? 500

@@ -25,6 +25,7 @@ static const struct code codes[] = {
 	[ERR_CONFLICT] = {3002, 200, "存在依赖关系无法删除"},
 	[ERR_UNAUTHENTICATED] = {2001, 401, "未登录"},
 	[ERR_DENIED] = {3001, 403, "没有权限"},
+	[ERR_BLOCKED] = {3003, 200, "设备被禁用"},
 	[ERR_GONE] = {1001, 410, "参数无效"},
 	[ERR_TOO_LARGE] = {1001, 413, "参数无效"},
 	[ERR_BUSY] = {999, 503, "失败"},

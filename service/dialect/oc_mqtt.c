@@ -90,16 +90,30 @@ static bool decode_component(const struct cJSON *json, struct report *r, struct 
 	return *r->component || text_copy(r->component, sizeof r->component, COMPONENT_DEFAULT);
 }
 
+/* The task names the file; where it has ended, only the file name of the offer still does. */
+static bool decode_chunk(const struct cJSON *json, struct message *m, struct err *err)
+{
+	struct message_chunk *c = &m->chunk;
+	if (!json_text(json, "fileName", false, m->alias, sizeof m->alias, err)) {
+		return false;
+	}
+	bool named = *m->alias != '\0';
+	return json_int(json, "taskId", !named, named ? 0 : 1, INT64_MAX, &c->task_id, err) &&
+	       json_int(json, "offset", true, 0, INT64_MAX, &c->offset, err) &&
+	       json_int(json, "length", true, 1, MESSAGE_CHUNK_MAX, &c->length, err);
+}
+
 static void decode(const char *topic, const void *payload, size_t len, struct message *m, struct err *err)
 {
 	*m = (struct message){.kind = MESSAGE_BAD};
 	enum topic_kind kind = topic_parse(topic, strlen(topic), m->device);
-	if (kind == TOPIC_FOREIGN || kind == TOPIC_REPORT_REPLY || kind == TOPIC_GET_REPLY) {
+	if (!topic_is_up(kind)) {
 		err_set(err, ERR_INVALID, "not a topic devices write to");
 		m->device[0] = '\0';
 		return;
 	}
 	m->answerable = kind == TOPIC_REPORT || kind == TOPIC_PROGRESS;
+	m->about_chunk = kind == TOPIC_CHUNK_GET;
 	if (kind == TOPIC_GET) {
 		m->kind = MESSAGE_GET; /* whatever it says */
 		return;
@@ -110,6 +124,10 @@ static void decode(const char *topic, const void *payload, size_t len, struct me
 	}
 	scoped_json struct cJSON *json = json_parse_object(payload, len, err);
 	struct report *r = &m->report;
+	if (json && kind == TOPIC_CHUNK_GET) {
+		m->kind = decode_chunk(json, m, err) ? MESSAGE_CHUNK : MESSAGE_BAD;
+		return;
+	}
 	if (!json || (kind == TOPIC_OTA && decode_push(json, m)) || !decode_component(json, r, err) ||
 	    !decode_task_id(json, &r->task_id, err)) {
 		return;
@@ -177,9 +195,20 @@ static void get_reply(const char *device, const struct offer *offer, const struc
 	}
 }
 
+static void chunk(const char *device, const struct message_chunk *c, char topic[TOPIC_SIZE])
+{
+	topic_make_chunk(topic, device, c->task_id, c->offset);
+}
+
+static void chunk_reply(const char *device, const struct err *why, char topic[TOPIC_SIZE], struct buf *payload)
+{
+	topic_make(topic, TOPIC_CHUNK_GET_REPLY, device);
+	put_status(why, "ok", payload);
+}
+
 static const char *const report_filters[] = {"/oc/devices/+/sys/ota/report", "/oc/devices/+/sys/ota/progress", "/oc/devices/+/sys/ota/get",
 					     NULL};
-static const char *const echo_filters[] = {"/oc/devices/+/sys/ota", NULL};
+static const char *const echo_filters[] = {"/oc/devices/+/sys/ota", "/oc/devices/+/sys/ota/chunk/get", NULL};
 
 const struct message_dialect oc_messages = {
 	.report_filters = report_filters,
@@ -188,4 +217,6 @@ const struct message_dialect oc_messages = {
 	.push = push,
 	.report_reply = report_reply,
 	.get_reply = get_reply,
+	.chunk = chunk,
+	.chunk_reply = chunk_reply,
 };

@@ -33,6 +33,8 @@ static void readyz(struct http_request *req, struct worker *worker, void *ctx)
 	buf_put_json(&out, health.database ? "ok" : health.database_why);
 	buf_puts(&out, ",\"broker\":");
 	buf_put_json(&out, health.broker ? "ok" : "not connected; pushes wait");
+	buf_puts(&out, ",\"plugin\":");
+	buf_put_json(&out, health.presence ? "ok" : "not heard; presence is not known");
 	buf_puts(&out, "}\n");
 	if (!health.database) {
 		http_reply_header(req, "Retry-After", "2");

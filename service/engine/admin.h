@@ -1,6 +1,6 @@
-/* What operators do to the nouns: products, devices, firmware, assignments, operators. All run on worker threads, each in one transaction
- * with its audit row and change row, and return when this replica's snapshot shows the effect. Errors: ERR_NOT_FOUND, ERR_EXISTS,
- * ERR_CONFLICT (in use; the sentence says by what), ERR_INVALID, ERR_UNAVAILABLE.
+/* What operators do to the nouns: products, devices, licences, gateways, firmware, assignments, operators. All run on worker threads, each
+ * in one transaction with its audit row and change row, and return when this replica's snapshot shows the effect. Errors: ERR_NOT_FOUND,
+ * ERR_EXISTS, ERR_CONFLICT (in use; the sentence says by what), ERR_INVALID, ERR_UNAVAILABLE.
  */
 #ifndef ENGINE_ADMIN_H
 #define ENGINE_ADMIN_H
@@ -11,8 +11,13 @@
 
 #include "model/listing.h"
 
+struct credential;
 struct engine;
 struct err;
+struct gateway;     /* model/gateway.h */
+struct licence;     /* model/licence.h */
+struct licence_new; /* model/licence.h */
+struct secret;
 struct worker;
 
 /* Lists: *out is malloc'd, the caller frees it; *count = rows in it. What page->name means stands with each. */
@@ -33,6 +38,34 @@ bool admin_device_get(struct worker *w, int64_t id, struct device *out, struct e
 bool admin_device_find(struct worker *w, const char *name, struct device *out, struct err *err);
 /* page->name: device name */
 bool admin_device_list(struct worker *w, const struct page *page, struct device **out, size_t *count, struct err *err);
+
+/* Licences: keys go in and never come out here (engine/licence.h). */
+bool admin_licence_create(struct engine *e, struct worker *w, const struct actor *actor, struct licence_new *inout, struct err *err);
+/* All n or none. *bad: the index of the row that is refused, n when it is none of them. */
+bool admin_licence_import(struct engine *e, struct worker *w, const struct actor *actor, const struct licence_new *rows, size_t n,
+			  size_t *bad, struct err *err);
+bool admin_licence_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
+bool admin_licence_get(struct worker *w, int64_t id, struct licence *out, struct err *err);
+/* page->name: serial */
+bool admin_licence_list(struct worker *w, const struct page *page, struct licence **out, size_t *count, struct err *err);
+
+/* A product's external MQTT gateway: makes or replaces it (inout->rev 1 = made). rev: as above, 0 = any, also none. */
+bool admin_gateway_put(struct engine *e, struct worker *w, const struct actor *actor, struct gateway *inout, const struct secret *key,
+		       int64_t rev, struct err *err);
+bool admin_gateway_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t rev, struct err *err);
+bool admin_gateway_get(struct worker *w, int64_t product_id, struct gateway *out, struct err *err);
+
+/* Credentials. show: the password of the present epoch, once (ERR_CONFLICT: shown before). rotate: the next epoch. Each answers the device as
+ * it is then; *confirmed: the broker has it too (it is told anyway, as soon as it is there). */
+enum admin_credential_verb { CREDENTIAL_SHOW, CREDENTIAL_ROTATE, CREDENTIAL_BLOCK, CREDENTIAL_UNBLOCK };
+struct admin_credential_order {
+	enum admin_credential_verb verb;
+	int64_t device_id;
+};
+bool admin_credential(struct engine *e, struct worker *w, const struct actor *actor, struct admin_credential_order order, struct device *out,
+		      bool *confirmed, struct err *err);
+/* User name and password of the device's present epoch, for the answer to whoever may see it. ERR_CONFLICT: its client id is none. */
+bool admin_credential_issue(struct engine *e, const struct device *device, struct credential *out, struct err *err);
 
 /* Firmware from bytes that are sealed already (artifact/sink.h through engine/upload.h). inout->artifact names them; id, rev and times come
  * back. */
@@ -63,9 +96,9 @@ bool admin_login(struct engine *e, struct worker *w, const struct actor *actor, 
 
 /* An Idempotency-Key: finds the earlier answer to the same request (status not 0, body), or else claims the key for this request, which
  * then ends with _store (status and body set) or _drop. The same key with another request, or while the first one is running: ERR_CONFLICT.
- * Answers are kept for a day. */
-bool admin_idempotency_find(struct worker *w, struct idempotency *inout, struct err *err);
-bool admin_idempotency_store(struct worker *w, const struct idempotency *answer, struct err *err);
+ * Answers are kept for a day, sealed. */
+bool admin_idempotency_find(struct engine *e, struct worker *w, struct idempotency *inout, struct err *err);
+bool admin_idempotency_store(struct engine *e, struct worker *w, const struct idempotency *answer, struct err *err);
 /* The request failed: it may come again under the same key. */
 bool admin_idempotency_drop(struct worker *w, const struct idempotency *claim, struct err *err);
 

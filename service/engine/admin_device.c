@@ -4,6 +4,7 @@
 #include "common/text.h"
 #include "engine/admin.h"
 #include "engine/admin_frame.h"
+#include "engine/revocation.h"
 #include "store/device.h"
 
 static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
@@ -28,15 +29,18 @@ bool admin_device_create(struct engine *e, struct worker *w, const struct actor 
 	return admin_frame_write(&frame, &write, create, inout, err);
 }
 
+enum { CONFIRM_MS = 2000 };
+
 struct update {
 	struct device *device;
 	int64_t rev;
+	int64_t revoked;
 };
 
 static bool update(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
-	const struct update *u = noun;
-	if (!store_device_update(db, u->device, u->rev, err)) {
+	struct update *u = noun;
+	if (!store_device_update(db, u->device, u->rev, &u->revoked, err)) {
 		return false;
 	}
 	write->id = u->device->id;
@@ -46,21 +50,40 @@ static bool update(struct db *db, struct admin_write *write, void *noun, struct 
 	return true;
 }
 
+/* The broker is told by the time the answer is given, if it is there. */
+static bool told(struct engine *e, int64_t revoked)
+{
+	if (revoked) {
+		revocation_wait(e, revoked, CONFIRM_MS);
+	}
+	return true;
+}
+
 bool admin_device_update(struct engine *e, struct worker *w, const struct actor *actor, struct device *inout, int64_t rev, struct err *err)
 {
 	const struct admin_frame frame = {e, w, actor};
 	struct admin_write write = {.action = "device.update", .kind = CHANGE_DEVICE};
-	return admin_frame_write(&frame, &write, update, &(struct update){inout, rev}, err);
+	struct update u = {inout, rev, 0};
+	return admin_frame_write(&frame, &write, update, &u, err) && told(e, u.revoked);
 }
+
+struct deletion {
+	int64_t id;
+	int64_t revoked;
+};
 
 static bool delete (struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	struct device device;
-	write->id = *(const int64_t *)noun;
-	if (!store_device_get(db, write->id, &device, err) ||
-	    !store_device_delete(db, write->id, &write->rollouts, &write->rollout_count, err)) {
+	struct deletion *d = noun;
+	struct device_deletion gone = {0};
+	write->id = d->id;
+	if (!store_device_get(db, d->id, &device, err) || !store_device_delete(db, d->id, &gone, err)) {
 		return false;
 	}
+	d->revoked = gone.revoked;
+	write->rollouts = gone.rollouts;
+	write->rollout_count = gone.rollout_count;
 	snprintf(write->target, sizeof write->target, "device/%" PRId64, write->id);
 	snprintf(write->detail, sizeof write->detail, "name %s, product %" PRId64, device.name, device.product_id);
 	return true;
@@ -70,7 +93,8 @@ bool admin_device_delete(struct engine *e, struct worker *w, const struct actor 
 {
 	const struct admin_frame frame = {e, w, actor};
 	struct admin_write write = {.action = "device.delete", .kind = CHANGE_DEVICE};
-	return admin_frame_write(&frame, &write, delete, &id, err);
+	struct deletion d = {id, 0};
+	return admin_frame_write(&frame, &write, delete, &d, err) && told(e, d.revoked);
 }
 
 bool admin_device_get(struct worker *w, int64_t id, struct device *out, struct err *err)

@@ -33,7 +33,7 @@ static bool leave_traces(struct db *db, const struct actor *actor, const struct 
 	if (write->rollout_count && !store_change(db, CHANGE_ROLLOUT, write->rollouts, write->rollout_count, false, NULL, err)) {
 		return false;
 	}
-	return store_change(db, write->kind, &write->id, 1, true, pos, err);
+	return write->kind == CHANGE_KINDS || store_change(db, write->kind, &write->id, 1, true, pos, err);
 }
 
 static bool write_once(const struct admin_frame *frame, struct admin_write *write, admin_step *step, void *noun, struct err *err)

@@ -16,9 +16,9 @@ struct err;
 
 /* What a write leaves behind. The step fills id, target and detail. */
 struct admin_write {
-	const char *action; /* "product.create" */
-	enum change_kind kind;
-	int64_t id; /* of the row that changed */
+	const char *action;    /* "product.create" */
+	enum change_kind kind; /* CHANGE_KINDS: no replica holds such rows in memory, so none is told */
+	int64_t id;            /* of the row that changed */
 	char target[TEXT_SIZE];
 	char detail[TEXT_SIZE];
 	int64_t *rollouts; /* ended with it; malloc'd by the step, freed by the frame */

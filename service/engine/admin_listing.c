@@ -1,5 +1,6 @@
 #include "engine/admin.h"
 #include "engine/admin_frame.h"
+#include "engine/private.h"
 #include "store/idempotency.h"
 #include "store/listing.h"
 
@@ -33,14 +34,14 @@ bool admin_audit_list(struct worker *w, const struct page *page, struct audit_ro
 	return ADMIN_READ(w, err, store_audit_list(db, page, out, count, err));
 }
 
-bool admin_idempotency_find(struct worker *w, struct idempotency *inout, struct err *err)
+bool admin_idempotency_find(struct engine *e, struct worker *w, struct idempotency *inout, struct err *err)
 {
-	return ADMIN_READ(w, err, store_idempotency_claim(db, inout, err));
+	return ADMIN_READ(w, err, store_idempotency_claim(db, e->seal_key, inout, err));
 }
 
-bool admin_idempotency_store(struct worker *w, const struct idempotency *answer, struct err *err)
+bool admin_idempotency_store(struct engine *e, struct worker *w, const struct idempotency *answer, struct err *err)
 {
-	return ADMIN_READ(w, err, store_idempotency_keep(db, answer, err));
+	return ADMIN_READ(w, err, store_idempotency_keep(db, e->seal_key, answer, err));
 }
 
 bool admin_idempotency_drop(struct worker *w, const struct idempotency *claim, struct err *err)

@@ -1,4 +1,5 @@
 #include "engine/batch.h"
+#include "engine/dispatch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -163,7 +164,10 @@ static void run_hasten(struct batch *b, struct op *op)
 {
 	struct held *h = batch_task(b, op->task_id);
 	if (h && h->task.way == WAY_PUSH && task_state_is_sendable(h->task.state)) {
-		ids_add(b, &b->outbox_put, op->task_id);
+		struct outbox_hasten *row = GROW(b, hasten, hasten_count, hasten_cap);
+		if (row) {
+			*row = (struct outbox_hasten){op->task_id, op->in.since.wall_ms, op->in.since.resumed};
+		}
 	}
 }
 
@@ -385,7 +389,9 @@ static bool write_rollouts(struct batch *b, struct db *db, struct err *err)
 static bool write_outbox(struct batch *b, struct db *db, struct err *err)
 {
 	const struct config *c = b->config;
-	return (!b->outbox_put.count ||
+	struct outbox_pace pace = {c->resend_min, c->resend_max};
+	return (!b->hasten_count || store_outbox_hasten(db, b->hasten, b->hasten_count, &pace, err)) &&
+	       (!b->outbox_put.count ||
 		store_outbox_put(db, b->outbox_put.at, b->outbox_put.count, b->engine->broker_up, c->resend_min, err)) &&
 	       (!b->outbox_delay.count || store_outbox_delay(db, b->outbox_delay.at, b->outbox_delay.count, c->resend_max, err)) &&
 	       (!b->outbox_retry.count || store_outbox_retry(db, b->outbox_retry.at, b->outbox_retry.count, err)) &&
@@ -516,7 +522,13 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 	fleet_done(e->fleet);
 	pthread_mutex_lock(&e->ready_lock);
 	if (b->outbox_put.count && e->ready) {
+		if (e->broker_up) {
+			dispatch_queued(e, b->outbox_put.at, b->outbox_put.count);
+		}
 		e->ready(e->ready_ctx, b->outbox_put.at, b->outbox_put.count);
+	}
+	if (b->hasten_count && e->ready) {
+		e->ready(e->ready_ctx, NULL, 0);
 	}
 	pthread_mutex_unlock(&e->ready_lock);
 	for (size_t i = 0; i < b->audit_count; i++) {
@@ -539,6 +551,7 @@ void batch_free(struct batch *b)
 	for (int how = 0; how < ROLLOUT_ENDS; how++) {
 		free(b->ended[how].at);
 	}
+	free(b->hasten);
 	free(b->held);
 	free(b->assignments);
 	free(b->rollouts);

@@ -57,6 +57,8 @@ struct batch {
 	size_t learnt_count, learnt_cap;
 	struct ids described;
 	struct ids ended[ROLLOUT_ENDS]; /* rollouts that were there before; new ones carry their end themselves */
+	struct outbox_hasten *hasten;
+	size_t hasten_count, hasten_cap;
 	struct ids outbox_put, outbox_delay, outbox_retry, outbox_drop;
 	struct ids fresh_rollouts, fresh_tasks; /* ids not used yet */
 	struct ids devices, firmware;           /* what orders may name: there, and locked; ascending */

@@ -1,7 +1,9 @@
 #include "engine/deliver.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "artifact/cache.h"
 #include "common/alias.h"
@@ -24,6 +26,12 @@ struct delivery {
 	/* while a worker fills the cache */
 	delivery_done *done;
 	void *done_ctx;
+	/* while a worker reads */
+	delivery_read_done *read_done;
+	void *read_ctx;
+	void *into;
+	uint64_t offset;
+	size_t len;
 };
 
 /* The live task of an assignment's firmware, or 0. */
@@ -61,46 +69,119 @@ static void take_firmware(struct delivery *d, const struct fleet_firmware *fw)
 	d->etag[65] = '"';
 }
 
+/* Any alias that stands. Under the reader's hold. */
+static bool find_alias(const struct fleet *f, const struct alias *a, int64_t now, struct delivery *d, struct err *err)
+{
+	if (a->expires_h && now / MS_PER_HOUR >= a->expires_h) {
+		return err_set(err, ERR_GONE, "this offer has expired");
+	}
+	const struct fleet_firmware *fw = fleet_firmware_by_head(f, a->sha_head);
+	const struct device_entry *device = fleet_device_by_id(f, (int64_t)a->device);
+	if (!fw || !device || !stands(f, a, &d->task_id)) {
+		return err_set(err, ERR_GONE, "this offer has been withdrawn");
+	}
+	if (device->blocked) {
+		return err_set(err, ERR_BLOCKED, "this device is blocked");
+	}
+	fleet_seen(device, now);
+	take_firmware(d, fw);
+	d->device_id = device->id;
+	return true;
+}
+
+/* The device's own live task. Under the reader's hold. */
+static bool find_task(const struct fleet *f, const struct device_entry *device, int64_t task_id, struct delivery *d, struct err *err)
+{
+	const struct fleet_task *t = fleet_task(f, task_id);
+	if (device->blocked) {
+		return err_set(err, ERR_BLOCKED, "this device is blocked");
+	}
+	if (!t && fleet_is_revoked(f, task_id)) {
+		return err_set(err, ERR_GONE, "this task has been withdrawn");
+	}
+	if (!t || t->device_id != device->id) {
+		return err_set(err, ERR_NOT_FOUND, "this device has no task under way with that taskId");
+	}
+	const struct fleet_firmware *fw = fleet_firmware(f, t->firmware_id);
+	if (!fw) {
+		return err_set(err, ERR_GONE, "this task's firmware has been withdrawn");
+	}
+	fleet_seen(device, clock_wall_ms());
+	take_firmware(d, fw);
+	d->task_id = task_id;
+	d->device_id = device->id;
+	return true;
+}
+
+static struct delivery *new_delivery(struct engine *e, struct err *err)
+{
+	struct delivery *d = calloc(1, sizeof *d);
+	if (d) {
+		d->engine = e;
+	} else {
+		err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	return d;
+}
+
+static bool no_such_file(struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "no such file: the name must be the fileName of an offer, unaltered");
+}
+
 bool delivery_open(struct engine *e, const char *text, struct delivery **out, struct err *err)
 {
 	struct alias a;
 	if (!alias_verify(e->alias_key, text, &a)) {
-		return err_set(err, ERR_NOT_FOUND, "no such file: the name must be the fileName of an offer, unaltered");
+		return no_such_file(err);
 	}
-	int64_t now = clock_wall_ms();
-	if (a.expires_h && now / MS_PER_HOUR >= a.expires_h) {
-		return err_set(err, ERR_GONE, "this offer has expired");
-	}
-	struct delivery *d = calloc(1, sizeof *d);
+	struct delivery *d = new_delivery(e, err);
 	if (!d) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
+		return false;
 	}
 	fleet_read(e->fleet);
-	const struct fleet_firmware *fw = fleet_firmware_by_head(e->fleet, a.sha_head);
-	const struct device_entry *device = fleet_device_by_id(e->fleet, (int64_t)a.device);
-	bool ok = fw && device && stands(e->fleet, &a, &d->task_id);
-	if (ok) {
-		fleet_seen(device, now);
-		take_firmware(d, fw);
-	}
+	bool ok = find_alias(e->fleet, &a, clock_wall_ms(), d, err);
 	fleet_done(e->fleet);
 	if (!ok) {
 		free(d);
-		return err_set(err, ERR_GONE, "this offer has been withdrawn");
+		return false;
 	}
-	d->engine = e;
-	d->device_id = (int64_t)a.device;
+	*out = d;
+	return true;
+}
+
+bool delivery_open_task(struct engine *e, const char *device, int64_t task_id, const char *text, struct delivery **out, struct err *err)
+{
+	struct alias a;
+	bool named = *text != '\0';
+	if (named && !alias_verify(e->alias_key, text, &a)) {
+		return no_such_file(err);
+	}
+	struct delivery *d = new_delivery(e, err);
+	if (!d) {
+		return false;
+	}
+	fleet_read(e->fleet);
+	const struct device_entry *entry = fleet_device(e->fleet, device);
+	bool ok = !entry                                    ? err_set(err, ERR_NOT_FOUND, "no device of that name")
+		  : named && (int64_t)a.device != entry->id ? no_such_file(err)
+		  : named                                   ? find_alias(e->fleet, &a, clock_wall_ms(), d, err)
+							    : find_task(e->fleet, entry, task_id, d, err);
+	fleet_done(e->fleet);
+	if (!ok) {
+		free(d);
+		return false;
+	}
 	*out = d;
 	return true;
 }
 
 bool delivery_open_firmware(struct engine *e, int64_t firmware_id, struct delivery **out, struct err *err)
 {
-	struct delivery *d = calloc(1, sizeof *d);
+	struct delivery *d = new_delivery(e, err);
 	if (!d) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
+		return false;
 	}
-	d->engine = e;
 	fleet_read(e->fleet);
 	const struct fleet_firmware *fw = fleet_firmware(e->fleet, firmware_id);
 	if (fw) {
@@ -134,22 +215,29 @@ void delivery_free(struct delivery **dp)
 	*dp = NULL;
 }
 
-static void fill(void *arg, struct worker *worker)
+/* On a worker: fills the cache if it is cold. A descriptor, or -1 and err. */
+static int open_file(const struct delivery *d, struct worker *worker, struct err *err)
 {
-	struct delivery *d = arg;
-	struct err err = {0};
 	int fd = cache_open_file(d->engine->cache, &d->artifact);
-	struct db *db = fd < 0 ? worker_db(worker, &err) : NULL;
+	struct db *db = fd < 0 ? worker_db(worker, err) : NULL;
 	/* a database that is down does not matter if the file on disk turns out to be whole */
 	for (int tries = 0; fd < 0 && tries < 3; tries++) {
-		if (!cache_fill(d->engine->cache, db, &d->artifact, &err)) {
+		if (!cache_fill(d->engine->cache, db, &d->artifact, err)) {
 			break;
 		}
 		fd = cache_open_file(d->engine->cache, &d->artifact);
 	}
-	if (fd < 0 && err.kind == ERR_NONE) {
-		err_set(&err, ERR_BUSY, "the file is being changed while it is read");
+	if (fd < 0 && err->kind == ERR_NONE) {
+		err_set(err, ERR_BUSY, "the file is being changed while it is read");
 	}
+	return fd;
+}
+
+static void fill(void *arg, struct worker *worker)
+{
+	struct delivery *d = arg;
+	struct err err = {0};
+	int fd = open_file(d, worker, &err);
 	d->done(d->done_ctx, fd, fd < 0 ? &err : NULL);
 }
 
@@ -167,6 +255,49 @@ void delivery_file(struct engine *e, struct delivery *d, delivery_done *done, vo
 		err_set(&err, ERR_BUSY, "too many requests are waiting: try again in a moment");
 		done(ctx, -1, &err);
 	}
+}
+
+bool delivery_is_warm(const struct delivery *d)
+{
+	int fd = cache_open_file(d->engine->cache, &d->artifact);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return fd >= 0;
+}
+
+static bool read_fully(const struct delivery *d, int fd, struct err *err)
+{
+	for (size_t got = 0; got < d->len;) {
+		ssize_t n = pread(fd, (char *)d->into + got, d->len - got, (off_t)(d->offset + got));
+		if (n == 0 || (n < 0 && errno != EINTR)) {
+			return err_set(err, ERR_BUSY, "the file is being changed while it is read");
+		}
+		got += n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+static void read_job(void *arg, struct worker *worker)
+{
+	struct delivery *d = arg;
+	struct err err = {0};
+	int fd = open_file(d, worker, &err);
+	bool ok = fd >= 0 && read_fully(d, fd, &err);
+	if (fd >= 0) {
+		close(fd);
+	}
+	d->read_done(d->read_ctx, ok ? NULL : &err);
+}
+
+bool delivery_read(struct delivery *d, uint64_t offset, size_t len, void *out, delivery_read_done *done, void *ctx)
+{
+	d->offset = offset;
+	d->len = len;
+	d->into = out;
+	d->read_done = done;
+	d->read_ctx = ctx;
+	return pool_submit(d->engine->pool, read_job, d);
 }
 
 void delivery_begun(struct delivery *d)

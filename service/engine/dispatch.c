@@ -10,14 +10,13 @@
 #include "config/config.h"
 #include "engine/offer.h"
 #include "engine/op.h"
-#include "engine/presence.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "store/db.h"
 #include "store/outbox.h"
 
-enum { CLAIM_MAX = 512, SENT_AGO_MIN_MS = 1000 };
+enum { CLAIM_MAX = 512 };
 
 void dispatch_attach(struct engine *e, dispatch_ready *ready, void *ctx)
 {
@@ -57,6 +56,7 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 	}
 	for (size_t i = 0; i < *count; i++) {
 		out[i] = (struct dispatch_item){.task_id = rows[i].task_id, .attempt = rows[i].attempt};
+		dispatch_queued(e, &rows[i].task_id, 1);
 	}
 	return true;
 }
@@ -109,8 +109,26 @@ void dispatch_sent(struct engine *e, int64_t task_id)
 	submit(e, OP_SENT, 0, task_id);
 }
 
+void dispatch_queued(struct engine *e, const int64_t *tasks, size_t n)
+{
+	fleet_read(e->fleet);
+	for (size_t i = 0; i < n; i++) {
+		const struct fleet_task *t = fleet_task(e->fleet, tasks[i]);
+		if (t) {
+			fleet_sent(t, FLEET_SENDING);
+		}
+	}
+	fleet_done(e->fleet);
+}
+
 void dispatch_failed(struct engine *e, int64_t task_id)
 {
+	fleet_read(e->fleet);
+	const struct fleet_task *t = fleet_task(e->fleet, task_id);
+	if (t) {
+		fleet_sent(t, 0);
+	}
+	fleet_done(e->fleet);
 	metrics_add(METRIC_PUSH_FAILURES, 1);
 	submit(e, OP_UNSENT, 0, task_id);
 }
@@ -126,45 +144,4 @@ bool dispatch_is_ours(struct engine *e, const char *device, const char *alias)
 	bool same = d && d->id == (int64_t)a.device;
 	fleet_done(e->fleet);
 	return same;
-}
-
-/* The push task of a device that is to be told (again), or 0. Under the reader's hold. */
-static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t now_ms, int64_t sent_ago_ms)
-{
-	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
-		bool told_lately = now_ms - __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED) < sent_ago_ms;
-		if (t->way == WAY_PUSH && t->state != TASK_DOWNLOADING && task_state_is_sendable(t->state) && !told_lately) {
-			return t->id;
-		}
-	}
-	return 0;
-}
-
-int64_t presence_seen(struct fleet *f, const struct device_entry *device, int64_t now_ms, const struct config *config)
-{
-	if (fleet_seen(device, now_ms) < PRESENCE_AWAY_S) {
-		return 0;
-	}
-	return waiting_push(f, device->id, now_ms, config->resend_min);
-}
-
-void presence_hasten(struct engine *e, int64_t device_id, int64_t task_id)
-{
-	submit(e, OP_HASTEN, device_id, task_id);
-}
-
-void dispatch_presence(struct engine *e, const char *device)
-{
-	int64_t now = clock_wall_ms();
-	fleet_read(e->fleet);
-	const struct device_entry *d = fleet_device(e->fleet, device);
-	int64_t device_id = d ? d->id : 0;
-	int64_t task_id = d ? waiting_push(e->fleet, device_id, now, SENT_AGO_MIN_MS) : 0;
-	if (d) {
-		fleet_seen(d, now);
-	}
-	fleet_done(e->fleet);
-	if (task_id) {
-		presence_hasten(e, device_id, task_id);
-	}
 }

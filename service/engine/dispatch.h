@@ -12,8 +12,8 @@
 struct engine;
 struct err;
 
-/* Where freshly ordered tasks go at once, without waiting for a claim. Called on the commit's thread; must only queue. What it does not
- * take is claimed when its lease ends. */
+/* Where freshly ordered tasks go at once, without waiting for a claim (n 0: others have become due, claim now). Called on the commit's
+ * thread; must only queue. What it does not take is claimed when its lease ends. */
 typedef void dispatch_ready(void *ctx, const int64_t *tasks, size_t n);
 void dispatch_attach(struct engine *engine, dispatch_ready *ready, void *ctx);
 
@@ -38,14 +38,14 @@ struct dispatch_message {
 };
 bool dispatch_message(struct engine *engine, const struct dispatch_item *item, struct dispatch_message *out);
 
+/* They wait to be published now: whoever begins to listen from here on gets them by that. */
+void dispatch_queued(struct engine *engine, const int64_t *tasks, size_t n);
+
 /* The broker took it / did not take it. Never blocks. */
 void dispatch_sent(struct engine *engine, int64_t task_id);
 void dispatch_failed(struct engine *engine, int64_t task_id);
 
 /* Is this file name one of our offers to this device? (Echo or forgery.) */
 bool dispatch_is_ours(struct engine *engine, const char *device, const char *alias);
-
-/* The device asks for what there is for it (.../sys/ota/get): its live task is sent again. */
-void dispatch_presence(struct engine *engine, const char *device);
 
 #endif

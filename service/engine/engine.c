@@ -9,13 +9,17 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/seal.h"
 #include "common/secret.h"
 #include "common/text.h"
 #include "config/config.h"
+#include "engine/alarms.h"
 #include "engine/batch.h"
 #include "engine/evidence.h"
+#include "engine/keyring.h"
 #include "engine/notes.h"
 #include "engine/private.h"
+#include "engine/teller.h"
 #include "engine/tick.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
@@ -60,6 +64,9 @@ bool engine_check(const struct config *config, struct err *err)
 	uint8_t master[32];
 	bool ok = read_master(config, master, err);
 	explicit_bzero(master, sizeof master);
+	struct keyring *ring = ok ? keyring_new(config->mqtt_keys_file, err) : NULL;
+	ok = ring != NULL;
+	keyring_free(&ring);
 	return ok;
 }
 
@@ -72,9 +79,11 @@ static bool load_key(struct engine *e, const struct config *config, struct err *
 	}
 	digest_derive(master, "alias", key);
 	e->alias_key = digest_key_new(key, sizeof key);
+	digest_derive(master, "seal", key);
+	e->seal_key = seal_key_new(key);
 	explicit_bzero(master, sizeof master);
 	explicit_bzero(key, sizeof key);
-	return e->alias_key || err_set(err, ERR_INTERNAL, "out of memory");
+	return (e->alias_key && e->seal_key) || err_set(err, ERR_INTERNAL, "out of memory");
 }
 
 static bool start_parts(struct engine *e, const struct config *config, struct err *err)
@@ -89,7 +98,8 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 	};
 	/* the longest a task's alias can live, whatever task_ttl was when it was made: 180 days and one */
 	int64_t revoked_ms = 182 * 24 * 3600 * 1000LL;
-	return check_schema(e, err) && load_key(e, config, err) && (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
+	return check_schema(e, err) && load_key(e, config, err) &&
+	       (e->keyring = keyring_new(config->mqtt_keys_file, err)) && (e->teller = teller_new()) && (e->alarms = alarms_new()) && (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
 	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, revoked_ms, err)) &&
 	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err));
@@ -121,6 +131,10 @@ struct engine *engine_start(const struct config *config, struct pool *pool, stru
 
 void engine_reload(struct engine *e, const struct config *config)
 {
+	struct err err = {0};
+	if (!keyring_reload(e->keyring, config->mqtt_keys_file, &err)) {
+		log_error("signing keys not reloaded; the old ones stay", LOG_S("error", err.text));
+	}
 	e->config = config;
 }
 
@@ -139,6 +153,10 @@ void engine_stop(struct engine **ep)
 	fleet_free(&e->fleet);
 	cache_free(&e->cache);
 	digest_key_free(&e->alias_key);
+	keyring_free(&e->keyring);
+	teller_free(&e->teller);
+	alarms_free(&e->alarms);
+	seal_key_free(&e->seal_key);
 	if (e->batch) {
 		batch_free(e->batch);
 	}
@@ -151,7 +169,7 @@ void engine_stop(struct engine **ep)
 
 void engine_health(struct engine *e, struct engine_health *out)
 {
-	*out = (struct engine_health){.database = feed_is_up(e->feed), .broker = e->broker_up};
+	*out = (struct engine_health){.database = feed_is_up(e->feed), .broker = e->broker_up, .presence = e->presence_known};
 	if (!out->database) {
 		text_copy(out->database_why, sizeof out->database_why, "no connection to the database");
 	}

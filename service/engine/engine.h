@@ -34,6 +34,7 @@ void engine_stop(struct engine **engine);
 struct engine_health {
 	bool database;
 	bool broker;
+	bool presence; /* the broker tells who is connected, and refuses who is revoked (its plugin answers) */
 	char database_why[TEXT_SIZE];
 };
 void engine_health(struct engine *engine, struct engine_health *out);

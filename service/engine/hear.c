@@ -6,8 +6,8 @@
 #include "common/err.h"
 #include "engine/evidence.h"
 #include "engine/op.h"
-#include "engine/presence.h"
 #include "engine/private.h"
+#include "engine/sign.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 
@@ -27,11 +27,15 @@ bool hear_report(struct engine *e, const char *device, const struct report *repo
 	fleet_read(e->fleet);
 	const struct device_entry *entry = fleet_device(e->fleet, device);
 	int64_t device_id = entry ? entry->id : 0;
-	int64_t hasten = entry ? presence_seen(e->fleet, entry, clock_wall_ms(), e->config) : 0;
+	bool blocked = entry && entry->blocked;
+	int64_t hasten = entry && !blocked ? sign_seen(e->fleet, entry, clock_wall_ms(), e->config) : 0;
 	int64_t live = entry ? live_task(e->fleet, device_id, report->component) : 0;
 	fleet_done(e->fleet);
 	if (!device_id) {
 		return err_set(err, ERR_NOT_FOUND, "no device of that name");
+	}
+	if (blocked) {
+		return err_set(err, ERR_BLOCKED, "this device is blocked");
 	}
 	struct op *op = op_new(e, OP_REPORT);
 	if (!op) {
@@ -50,7 +54,7 @@ bool hear_report(struct engine *e, const char *device, const struct report *repo
 	metrics_add(METRIC_REPORTS, 1);
 	/* behind the report, which may end the task; and what a device talks about it has */
 	if (hasten && report->kind == REPORT_VERSION && hasten != report->task_id) {
-		presence_hasten(e, device_id, hasten);
+		sign_hasten(e, device_id, hasten);
 	}
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/alias.h"
 #include "common/topic.h"
@@ -22,17 +23,26 @@ struct message {
 		MESSAGE_REPORT, /* a device tells something: report */
 		MESSAGE_GET,    /* a device asks what there is for it */
 		MESSAGE_PUSH,   /* push-shaped: an echo of ours, or forged: alias */
+		MESSAGE_CHUNK,  /* a device asks for bytes of a file: chunk, alias */
 		MESSAGE_BAD,    /* not understood; err says why */
 	} kind;
 	char device[NAME_SIZE];
-	bool answerable; /* the device expects a reply */
+	bool answerable;  /* the device expects a reply */
+	bool about_chunk; /* it expects a chunk or a chunk_reply */
 	struct report report;
-	char alias[ALIAS_SIZE + 1]; /* "" if it is no possible alias */
+	char alias[ALIAS_SIZE + 1]; /* "" if it is no possible alias, or (MESSAGE_CHUNK) not told */
+	struct message_chunk {
+		int64_t task_id; /* above 0 unless there is an alias */
+		int64_t offset;  /* 0 or more */
+		int64_t length;  /* 1 .. MESSAGE_CHUNK_MAX */
+	} chunk;
 };
+
+enum { MESSAGE_CHUNK_MAX = 16 * 1024 };
 
 struct message_dialect {
 	const char *const *report_filters; /* NULL-terminated */
-	const char *const *echo_filters;   /* where our own pushes come by again */
+	const char *const *echo_filters;   /* heard at most once: our own pushes that come by again, and what is asked again if need be */
 	/* Pure. err is filled for MESSAGE_BAD. */
 	void (*decode)(const char *topic, const void *payload, size_t len, struct message *out, struct err *err);
 	/* A push: where and what. */
@@ -42,6 +52,10 @@ struct message_dialect {
 	/* The reply to a get: the offer, or nothing, or why not. */
 	void (*get_reply)(const char *device, const struct offer *offer, const struct err *why, const char *public_url,
 			  char topic[TOPIC_SIZE], struct buf *payload);
+	/* Where a chunk goes; its payload is the bytes alone. */
+	void (*chunk)(const char *device, const struct message_chunk *chunk, char topic[TOPIC_SIZE]);
+	/* Why there is no chunk. */
+	void (*chunk_reply)(const char *device, const struct err *why, char topic[TOPIC_SIZE], struct buf *payload);
 };
 
 #endif

@@ -39,6 +39,10 @@ struct op {
 		} order;
 		struct actor actor; /* OP_CANCEL */
 		struct report report;
+		struct op_since {
+			int64_t wall_ms; /* since when the device listens */
+			bool resumed;    /* and had got what its session's queue held */
+		} since;                 /* OP_HASTEN */
 	} in;
 	/* out; written anew by each run */
 	struct order_result result;

@@ -13,6 +13,7 @@ static bool resolve(struct engine *e, const struct order *order, struct op *op, 
 {
 	fleet_read(e->fleet);
 	const struct device_entry *device = fleet_device(e->fleet, order->device);
+	bool blocked = device && device->blocked;
 	const struct fleet_firmware *fw = device ? fleet_firmware_by_name(e->fleet, device->product_id, order->firmware) : NULL;
 	if (fw) {
 		op->device_id = device->id;
@@ -21,6 +22,9 @@ static bool resolve(struct engine *e, const struct order *order, struct op *op, 
 	fleet_done(e->fleet);
 	if (!device) {
 		return err_set(err, ERR_NOT_FOUND, "no device named %s", order->device);
+	}
+	if (blocked) {
+		return err_set(err, ERR_BLOCKED, "device %s is blocked; unblock it first", order->device);
 	}
 	if (!fw) {
 		return err_set(err, ERR_NOT_FOUND, "the product of device %s has no firmware named %s", order->device, order->firmware);

@@ -10,8 +10,8 @@
 #include "engine/notes.h"
 #include "engine/offer.h"
 #include "engine/op.h"
-#include "engine/presence.h"
 #include "engine/private.h"
+#include "engine/sign.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "model/decide.h"
@@ -26,6 +26,7 @@ struct found {
 	bool news;           /* it told a version that is not known */
 	bool evidence;       /* what it told may matter to a live task */
 	bool offered;
+	bool blocked;
 };
 
 static size_t gather(const struct fleet *f, int64_t device_id, struct candidate *out)
@@ -137,10 +138,12 @@ static bool look(struct engine *e, const struct poll *poll, struct found *found,
 	found->device_id = device->id;
 	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 &&
 		      strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
-	found->hasten_task = presence_seen(e->fleet, device, now, e->config);
+	found->hasten_task = sign_seen(e->fleet, device, now, e->config);
 	found->evidence =
 		*poll->version && ((found->news && fleet_tasks_of(e->fleet, device->id)) || is_awaited(e->fleet, device->id, component));
+	found->blocked = device->blocked;
 	struct device_facts facts = {.component = component,
+				     .blocked = device->blocked,
 				     .version = *poll->version ? poll->version : fleet_device_version(e->fleet, device)};
 	size_t n = gather(e->fleet, device->id, candidates);
 	struct decision d = decide(&facts, candidates, n, now, NULL);
@@ -255,8 +258,14 @@ void poll_device(struct engine *e, const struct poll *poll, poll_done *done, voi
 		done(ctx, NULL, &err);
 		return;
 	}
+	if (found.blocked) {
+		struct err err = {0};
+		err_set(&err, ERR_BLOCKED, "this device is blocked");
+		done(ctx, NULL, &err);
+		return;
+	}
 	if (found.hasten_task) {
-		presence_hasten(e, found.device_id, found.hasten_task);
+		sign_hasten(e, found.device_id, found.hasten_task);
 	}
 	if (found.evidence) {
 		report_first(e, poll, done, ctx);
@@ -283,7 +292,8 @@ bool poll_explain(struct engine *e, const char *device, const char *component, b
 	const struct device_entry *entry =
 		text_to_u64(device, &id) ? fleet_device_by_id(e->fleet, (int64_t)id) : fleet_device(e->fleet, device);
 	if (entry) {
-		struct device_facts facts = {.component = component, .version = fleet_device_version(e->fleet, entry)};
+		struct device_facts facts = {
+			.component = component, .blocked = entry->blocked, .version = fleet_device_version(e->fleet, entry)};
 		size_t n = gather(e->fleet, entry->id, candidates);
 		struct decision d = decide(&facts, candidates, n, clock_wall_ms(), &trace);
 		reason_print(&d.reason, chinese, out);

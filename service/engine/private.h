@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct alarms;
 struct batch;
 struct cache;
 struct commit;
@@ -20,6 +21,9 @@ struct feed;
 struct fleet;
 struct notes;
 struct pool;
+struct seal_key;
+struct keyring;
+struct teller;
 struct ticker;
 
 struct engine {
@@ -32,9 +36,14 @@ struct engine {
 	struct evidence *evidence;
 	struct notes *notes;
 	struct ticker *ticker;
+	struct alarms *alarms;
+	struct keyring *keyring;
+	struct teller *teller;
 	struct digest_key *alias_key;
+	struct seal_key *seal_key; /* secrets at rest */
 	struct batch *batch; /* the commit thread's */
 	_Atomic(bool) broker_up;
+	_Atomic(bool) presence_known;
 	_Atomic(bool) broker_back; /* since the last claim */
 	/* where freshly ordered tasks go (engine/dispatch.h), under its own lock */
 	pthread_mutex_t ready_lock;

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "config/config.h"
+#include "engine/alarms.h"
 #include "engine/evidence.h"
 #include "engine/notes.h"
 #include "engine/op.h"
@@ -38,7 +39,7 @@ struct ticker {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
-	int64_t silence_at, seen_at, upkeep_at; /* monotonic ms: next time */
+	int64_t silence_at, seen_at, upkeep_at, alarms_at; /* monotonic ms: next time */
 };
 
 static bool ensure_db(struct ticker *t, struct err *err)
@@ -120,6 +121,14 @@ static void keep_up(struct ticker *t)
 	}
 }
 
+static void audit_alarms(struct ticker *t)
+{
+	struct err err = {0};
+	if (alarms_pending(t->engine) && (!ensure_db(t, &err) || !alarms_write(t->engine, t->db, &err))) {
+		log_warn("forged pushes not audited; tried again", LOG_S("error", err.text));
+	}
+}
+
 static bool due(int64_t *at, int64_t every_ms)
 {
 	int64_t now = clock_mono_ms();
@@ -141,6 +150,9 @@ static void round_of_work(struct ticker *t)
 	}
 	if (due(&t->seen_at, c->last_seen_flush)) {
 		write_seen(t);
+	}
+	if (due(&t->alarms_at, ALARMS_EVERY_MS)) {
+		audit_alarms(t);
 	}
 	if (due(&t->upkeep_at, UPKEEP_EVERY_MS)) {
 		keep_up(t);
@@ -174,6 +186,7 @@ static void *ticker_main(void *arg)
 	evidence_flush(t->engine, true);
 	notes_flush(t->engine);
 	write_seen(t);
+	audit_alarms(t);
 	db_close(&t->db);
 	return NULL;
 }
@@ -188,6 +201,7 @@ struct ticker *ticker_start(struct engine *engine, struct err *err)
 	const struct config *c = engine->config;
 	t->engine = engine;
 	t->seen_at = clock_mono_ms() + c->last_seen_flush;
+	t->alarms_at = clock_mono_ms() + ALARMS_EVERY_MS;
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

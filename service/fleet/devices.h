@@ -10,14 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+	DEVICE_SEEN = 1,   /* seen_s is newer than the database's */
+	DEVICE_ONLINE = 2, /* the broker says it is connected */
+};
+
 struct device_entry {
 	int64_t id; /* 0 = free record */
 	uint32_t product_id;
 	uint32_t name;       /* internal reference */
 	uint32_t version;    /* interned: devices_version() */
 	uint32_t seen_s;     /* last sign of life, seconds since 1970; 0 = none since the start */
+	uint32_t epoch : 31; /* of its credentials */
+	uint32_t blocked : 1;
 	uint16_t generation; /* of the last full load that saw it */
-	uint8_t dirty;       /* seen_s is newer than the database's */
+	uint8_t marks;       /* DEVICE_...; readers set and clear them atomically */
 	uint8_t name_len;
 };
 

@@ -163,9 +163,11 @@ static struct fleet *put_begin(struct putter *p, int64_t id)
 	return p->hold.fleet;
 }
 
-static void put_device(void *ctx, int64_t id, const char *name, int64_t product, const char *version)
+static void put_device(void *ctx, const struct device *d)
 {
-	fleet_put_device(put_begin(ctx, id), id, name, product, version);
+	struct fleet *fleet = put_begin(ctx, d->id);
+	fleet_put_device(fleet, d->id, d->name, d->product_id, d->version);
+	fleet_set_credential(fleet, d->id, d->epoch, d->blocked_ms != 0);
 	hold_row(ctx);
 }
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "common/map.h"
+#include "common/text.h"
 #include "metrics/metrics.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ENDED_RING = 4096, WALK = 4096 };
@@ -187,9 +187,34 @@ int64_t fleet_seen(const struct device_entry *e, int64_t now_ms)
 	uint32_t before = __atomic_load_n(&own->seen_s, __ATOMIC_RELAXED);
 	if (before != now_s) {
 		__atomic_store_n(&own->seen_s, now_s, __ATOMIC_RELAXED);
-		__atomic_store_n(&own->dirty, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&own->marks, DEVICE_SEEN, __ATOMIC_RELAXED);
 	}
 	return before ? (int64_t)now_s - before : INT64_MAX;
+}
+
+bool fleet_is_online(const struct device_entry *e)
+{
+	return (__atomic_load_n(&e->marks, __ATOMIC_RELAXED) & DEVICE_ONLINE) != 0;
+}
+
+void fleet_set_online(const struct device_entry *e, bool online)
+{
+	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
+	if (online) {
+		__atomic_fetch_or(&own->marks, DEVICE_ONLINE, __ATOMIC_RELAXED);
+	} else {
+		__atomic_fetch_and(&own->marks, (uint8_t)~DEVICE_ONLINE, __ATOMIC_RELAXED);
+	}
+}
+
+void fleet_all_offline(struct fleet *f)
+{
+	const struct device_entry *e;
+	fleet_read(f);
+	for (size_t at = 0; (e = devices_next(f->devices, &at));) {
+		fleet_set_online(e, false);
+	}
+	fleet_done(f);
 }
 
 void fleet_sent(const struct fleet_task *task, int64_t now_ms)
@@ -208,6 +233,15 @@ bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t pro
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
 	return e != NULL;
+}
+
+void fleet_set_credential(struct fleet *f, int64_t device_id, int64_t epoch, bool blocked)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		e->epoch = (uint32_t)epoch & 0x7fffffff;
+		e->blocked = blocked;
+	}
 }
 
 void fleet_drop_device(struct fleet *f, int64_t id)
@@ -602,7 +636,7 @@ size_t fleet_take_seen(struct fleet *f, size_t *cursor, int64_t *ids, int64_t *s
 	struct device_entry *e = NULL;
 	fleet_read(f);
 	for (size_t walked = 0; n < max && walked < WALK && (e = devices_next(f->devices, cursor)); walked++) {
-		if (__atomic_exchange_n(&e->dirty, 0, __ATOMIC_RELAXED)) {
+		if (__atomic_fetch_and(&e->marks, (uint8_t)~DEVICE_SEEN, __ATOMIC_RELAXED) & DEVICE_SEEN) {
 			ids[n] = e->id;
 			seconds[n++] = __atomic_load_n(&e->seen_s, __ATOMIC_RELAXED);
 		}

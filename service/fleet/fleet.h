@@ -94,11 +94,19 @@ size_t fleet_task_count(const struct fleet *fleet);
 /* --- notes a reader may leave, inside fleet_read(): a device was seen (relaxed stores) --- */
 /* Returns how many seconds it had not been seen (INT64_MAX: never since the start). */
 int64_t fleet_seen(const struct device_entry *e, int64_t now_ms);
+#define FLEET_SENDING INT64_MAX /* it will be handed to the broker any moment */
 void fleet_sent(const struct fleet_task *task, int64_t now_ms);
+/* Is it connected to the broker, as far as the broker tells? */
+bool fleet_is_online(const struct device_entry *e);
+void fleet_set_online(const struct device_entry *e, bool online);
+
+/* A dump of who is connected follows, or the broker is not heard any more: nobody is, as far as we know. Takes the lock itself. */
+void fleet_all_offline(struct fleet *fleet);
 
 /* --- writers: each between fleet_write() and fleet_done() --- */
 void fleet_write(struct fleet *fleet);
 bool fleet_put_device(struct fleet *fleet, int64_t id, const char *name, int64_t product_id, const char *version);
+void fleet_set_credential(struct fleet *fleet, int64_t device_id, int64_t epoch, bool blocked);
 void fleet_drop_device(struct fleet *fleet, int64_t id);
 /* Facts told by a device, before they are written behind. */
 void fleet_set_version(struct fleet *fleet, int64_t device_id, const char *version);

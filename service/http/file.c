@@ -11,12 +11,20 @@
 #include "common/text.h"
 #include "http/condition.h"
 #include "http/inside.h"
+#include "http/line.h"
 #include "http/range.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "http/watch.h"
 
-enum { SMALL_MAX = 16 * 1024, BLOCK = 32 * 1024, BOUNDARY_SIZE = 33, PART_HEAD_SIZE = 512, TAIL_SIZE = BOUNDARY_SIZE + 8 };
+enum {
+	SMALL_MAX = 16 * 1024,
+	BLOCK = 32 * 1024,
+	RECORD = 16 * 1024,
+	BOUNDARY_SIZE = 33,
+	PART_HEAD_SIZE = 512,
+	TAIL_SIZE = BOUNDARY_SIZE + 8
+};
 
 struct plan {
 	int status; /* 200, 206, 304, 412, 416 */
@@ -61,6 +69,7 @@ struct piece {
 };
 
 struct multipart {
+	struct http_request *req; /* lives as long as the reading */
 	int fd;
 	char boundary[BOUNDARY_SIZE];
 	char tail[TAIL_SIZE];
@@ -83,6 +92,14 @@ static void drop_fd(const struct http_file *file)
 	}
 }
 
+/* libmicrohttpd asks for what comes at pos: all before it is in the socket. */
+static void mark(const struct http_request *req, uint64_t pos)
+{
+	if (req->tls && req->watch) {
+		http_watch_mark(req->watch, req->line->fd, pos);
+	}
+}
+
 static void multipart_free(void *cls)
 {
 	struct multipart *m = cls;
@@ -90,7 +107,7 @@ static void multipart_free(void *cls)
 	free(m);
 }
 
-static struct multipart *multipart_new(const struct http_file *file, const struct plan *p)
+static struct multipart *multipart_new(struct http_request *req, const struct http_file *file, const struct plan *p)
 {
 	int fd = keep_fd(file);
 	struct multipart *m = fd < 0 ? NULL : calloc(1, sizeof(*m) + p->count * sizeof(m->piece[0]));
@@ -103,6 +120,7 @@ static struct multipart *multipart_new(const struct http_file *file, const struc
 	uint8_t random[(BOUNDARY_SIZE - 1) / 2];
 	digest_random(random, sizeof(random));
 	text_hex(m->boundary, random, sizeof(random));
+	m->req = req;
 	m->fd = fd;
 	m->count = p->count;
 	for (unsigned i = 0; i < p->count; i++) {
@@ -133,6 +151,7 @@ static ssize_t copy_text(const char *text, size_t len, uint64_t skip, char *out,
 static ssize_t multipart_read(void *cls, uint64_t pos, char *out, size_t max)
 {
 	const struct multipart *m = cls;
+	mark(m->req, pos);
 	for (unsigned i = 0; i < m->count; i++) {
 		const struct piece *piece = &m->piece[i];
 		if (pos < piece->at) {
@@ -178,9 +197,53 @@ static struct MHD_Response *small_response(const struct http_file *file, const s
 	return response;
 }
 
-static struct MHD_Response *stretch_response(const struct http_file *file, const struct http_range *range)
+/* Under TLS there is no sendfile: read by pieces of one record. */
+struct stretch {
+	struct http_request *req; /* lives as long as the reading */
+	int fd;
+	uint64_t offset, len;
+};
+
+static void stretch_free(void *cls)
+{
+	struct stretch *s = cls;
+	close(s->fd);
+	free(s);
+}
+
+static ssize_t stretch_read(void *cls, uint64_t pos, char *out, size_t max)
+{
+	const struct stretch *s = cls;
+	uint64_t left = s->len - pos;
+	mark(s->req, pos);
+	ssize_t got = pread(s->fd, out, left < max ? (size_t)left : max, (off_t)(s->offset + pos));
+	return got > 0 ? got : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *read_response(struct http_request *req, int fd, const struct http_range *range)
+{
+	struct stretch *s = malloc(sizeof(*s));
+	if (!s) {
+		return NULL;
+	}
+	*s = (struct stretch){.req = req, .fd = fd, .offset = range->offset, .len = range->len};
+	struct MHD_Response *response = MHD_create_response_from_callback(range->len, RECORD, stretch_read, s, stretch_free);
+	if (!response) {
+		free(s);
+	}
+	return response;
+}
+
+static struct MHD_Response *stretch_response(struct http_request *req, const struct http_file *file, const struct http_range *range)
 {
 	int fd = keep_fd(file);
+	if (fd >= 0 && req->tls) {
+		struct MHD_Response *response = read_response(req, fd, range);
+		if (!response) {
+			close(fd);
+		}
+		return response;
+	}
 	struct MHD_Response *response = fd < 0 ? NULL : MHD_create_response_from_fd_at_offset64(range->len, fd, range->offset);
 	if (!response && fd >= 0) {
 		close(fd);
@@ -286,7 +349,8 @@ static void add_headers(struct MHD_Response *response, const struct http_file *f
 
 /* --- all together -------------------------------------------------------------------------------------------------------------------- */
 
-static struct MHD_Response *make_response(const struct http_file *file, struct plan *p, struct http_part *part, uint64_t *body)
+static struct MHD_Response *make_response(struct http_request *req, const struct http_file *file, struct plan *p, struct http_part *part,
+					  uint64_t *body)
 {
 	const struct http_range whole = {.len = file->size};
 	const struct http_range *one = p->status == 206 ? &p->range[0] : &whole;
@@ -294,15 +358,15 @@ static struct MHD_Response *make_response(const struct http_file *file, struct p
 		return text_response(file, p->status);
 	}
 	if (p->status == 304) {
-		return stretch_response(file, &whole); /* of which no byte is sent: for the Content-Length that a 200 would have */
+		return stretch_response(req, file, &whole); /* of which no byte is sent: for the Content-Length that a 200 would have */
 	}
 	if (p->count <= 1) {
 		p->count = 1;
 		part[0] = (struct http_part){.offset = one->offset, .len = one->len};
 		*body = one->len;
-		return one->len && one->len <= SMALL_MAX ? small_response(file, one) : stretch_response(file, one);
+		return one->len && one->len <= SMALL_MAX ? small_response(file, one) : stretch_response(req, file, one);
 	}
-	struct multipart *m = multipart_new(file, p);
+	struct multipart *m = multipart_new(req, file, p);
 	if (!m) {
 		return NULL;
 	}
@@ -326,14 +390,14 @@ void http_reply_file(struct http_request *req, const struct http_file *file)
 		return;
 	}
 	make_plan(req, file, &plan);
-	struct MHD_Response *response = make_response(file, &plan, part, &body);
+	struct MHD_Response *response = make_response(req, file, &plan, part, &body);
 	if (response) {
 		add_headers(response, file, &plan);
 		http_reply_stored(req, response);
 	}
 	if (file->delivered) {
 		bool bytes = body > 0 && response && !http_request_is_head(req);
-		req->watch = http_watch_new(file, part, bytes ? plan.count : 0, body);
+		req->watch = http_watch_new(file, part, bytes ? plan.count : 0, body, req->tls);
 		if (!req->watch) {
 			file->delivered(file->delivered_ctx, 0, 0);
 		}

@@ -15,6 +15,7 @@
 
 struct http_inflow;
 struct http_line;
+struct http_tls;
 struct http_watch;
 
 enum {
@@ -23,6 +24,8 @@ enum {
 	HTTP_HEAD_MAX = 8 * 1024,   /* bytes of request line and header block */
 	HTTP_DRAIN_MAX = 64 * 1024, /* bytes of an unwanted body that are read */
 };
+
+enum http_listener { HTTP_PLAIN, HTTP_TLS, HTTP_LISTENERS };
 
 /* Where a request stands with libmicrohttpd. */
 enum http_phase {
@@ -56,6 +59,7 @@ struct http_request {
 	enum http_phase phase;
 	int bad; /* the status that the URI has earned, or 0 */
 	bool is_head;
+	bool tls;      /* it came by HTTPS */
 	bool screened; /* was routed ... */
 	bool admitted; /* ... and let in */
 	bool started;  /* the handler was called */
@@ -97,15 +101,16 @@ struct http_request {
 
 struct http_loop {
 	struct http_server *server;
-	struct MHD_Daemon *daemon;
+	struct MHD_Daemon *daemon[HTTP_LISTENERS]; /* NULL where there is no such listener */
 	pthread_t thread;
 	bool running; /* the thread was started */
-	int epoll;    /* libmicrohttpd's epoll descriptor and wake */
+	int epoll;    /* libmicrohttpd's epoll descriptors, wake, and the sockets of parked lines */
 	int wake;     /* eventfd */
 	int64_t now;  /* monotonic ms, as of this round */
 	int64_t sweep_at;
 	uint64_t ids; /* the next request's number; starts at random */
 	unsigned connections, orphans, suspended;
+	unsigned parked;   /* lines in a TLS handshake that wait for their client */
 	unsigned requests; /* alive: someone will still touch them */
 	unsigned open;     /* begun and not yet finished with the peer */
 	bool draining;     /* the server stops: replies say so */
@@ -123,8 +128,9 @@ struct http_server {
 	struct http_config config;
 	struct http_router *router;
 	struct http_proxies *proxies;
-	int listener;
-	uint16_t port;
+	struct http_tls *tls;         /* NULL = no HTTPS */
+	int listener[HTTP_LISTENERS]; /* -1 = none */
+	uint16_t port[HTTP_LISTENERS];
 	unsigned connections_max; /* of one loop */
 	unsigned loop_count;
 	atomic_bool stopping;

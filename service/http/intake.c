@@ -11,6 +11,7 @@
 #include "http/loop.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/tls.h"
 #include "http/upload.h"
 #include "http/uri.h"
 #include "http/watch.h"
@@ -472,6 +473,13 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
 	return loop->connections < loop->server->connections_max ? MHD_YES : MHD_NO;
 }
 
+static const char *path_to_log(const struct http_request *req)
+{
+	const struct http_match *m = &req->match;
+	bool private = m->dialect && m->dialect->private_paths;
+	return !private ? req->path : m->route ? m->route->path : m->dialect->prefix;
+}
+
 /* The request is over, for whatever reason. */
 static void complete(struct http_request *req, bool whole)
 {
@@ -487,7 +495,7 @@ static void complete(struct http_request *req, bool whole)
 	if (loop->parsing == req) {
 		loop->parsing = NULL;
 	}
-	log_debug("http", LOG_S("request", http_request_id(req)), LOG_S("method", req->method), LOG_S("path", req->path),
+	log_debug("http", LOG_S("request", http_request_id(req)), LOG_S("method", req->method), LOG_S("path", path_to_log(req)),
 		  LOG_I("status", req->status));
 	if (req->watch) {
 		http_watch_finish(line, &req->watch, whole);
@@ -513,7 +521,7 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
 {
 	struct http_loop *loop = cls;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = http_line_open(loop, MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+		*context = http_line_open(loop, conn);
 		loop->connections++;
 		metrics_add(METRIC_HTTP_CONNECTIONS, 1);
 		return;
@@ -562,6 +570,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	}
 	req->conn = conn;
 	req->line = line;
+	req->tls = line->session != NULL;
 	req->path = uri;
 	req->bad = http_uri_check(uri);
 	if (!req->bad && too_many_parameters(uri)) {
@@ -611,13 +620,15 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 	return *size ? take_body(req, data, size) : take_all(req, ctx);
 }
 
-struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, int listener)
+struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, enum http_listener which)
 {
+	static const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 	const struct http_server *server = loop->server;
 	unsigned idle_s = (unsigned)((server->config.idle_timeout_ms + 999) / 1000);
 	/* one more than our own limit, so that on_accept() closes what is over it instead of leaving it in the backlog */
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, on_accept, loop, on_request, loop,
-				MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, server->connections_max + 1,
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | (which == HTTP_TLS ? MHD_USE_TLS : 0);
+	return MHD_start_daemon(flags, 0, on_accept, loop, on_request, loop, MHD_OPTION_ARRAY, which == HTTP_TLS ? http_tls_options : none,
+				MHD_OPTION_LISTEN_SOCKET, server->listener[which], MHD_OPTION_CONNECTION_LIMIT, server->connections_max + 1,
 				MHD_OPTION_PER_IP_CONNECTION_LIMIT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE,
 				MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
 				1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop,

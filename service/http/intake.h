@@ -9,7 +9,7 @@ struct http_request;
 struct worker;
 
 /* libmicrohttpd with our callbacks and limits. NULL if it does not start. */
-struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, int listener);
+struct MHD_Daemon *http_intake_daemon(struct http_loop *loop, enum http_listener which);
 
 /* What was posted about req (in req->todo). */
 void http_intake_posted(struct http_request *req);

@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "http/handshake.h"
 #include "http/inside.h"
 #include "http/intake.h"
 #include "http/line.h"
+#include "http/tls.h"
 #include "http/watch.h"
 
 enum {
-	HEAD_MS = 10 * 1000,   /* a request head must be complete so long after its first bytes */
+	HEAD_MS = 10 * 1000, /* a request head must be complete so long after its first bytes, a TLS handshake so long after the connect */
 	WINDOW_MS = 10 * 1000, /* a body must bring ... */
 	WINDOW_BYTES = 4096,   /* ... so much in each such time */
 	LOOK_MS = 25,
@@ -26,7 +28,7 @@ enum {
 	CLOSE_WAIT = 8,     /* TCP_CLOSE_WAIT, which the kernel's header does not name */
 };
 
-struct http_line *http_line_open(struct http_loop *loop, int fd)
+struct http_line *http_line_open(struct http_loop *loop, struct MHD_Connection *conn)
 {
 	struct http_line *line = loop->free_lines;
 	if (line) {
@@ -34,11 +36,23 @@ struct http_line *http_line_open(struct http_loop *loop, int fd)
 	} else if (!(line = malloc(sizeof(*line)))) {
 		return NULL;
 	}
-	*line = (struct http_line){.loop = loop, .fd = fd, .since = loop->now, .sighted = true, .next = loop->lines};
+	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION); /* NULL over plain TCP */
+	*line = (struct http_line){
+		.loop = loop,
+		.conn = conn,
+		.session = tls ? tls->tls_session : NULL,
+		.fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+		.since = loop->now,
+		.sighted = true,
+		.next = loop->lines,
+	};
 	if (line->next) {
 		line->next->prev = line;
 	}
 	loop->lines = line;
+	if (line->session) {
+		http_handshake_begin(line);
+	}
 	return line;
 }
 
@@ -116,6 +130,8 @@ void http_line_closing(struct http_line *line)
 	} else {
 		loop->lines = line->next;
 	}
+	line->session = NULL;
+	http_tls_drop(&line->credential);
 	if (outlives(line)) {
 		line->closed = true;
 		loop->orphans++;
@@ -123,6 +139,15 @@ void http_line_closing(struct http_line *line)
 	} else {
 		http_watch_end_all(line);
 		recycle(line);
+	}
+}
+
+void http_line_send(struct http_line *line, const char *data, size_t len)
+{
+	if (!line->session) {
+		send(line->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else if (line->shaken) {
+		http_tls_send(line->session, data, len);
 	}
 }
 
@@ -201,7 +226,7 @@ static void refuse_slow(struct http_line *line)
 		http_intake_refuse(req, 408, &err);
 	} else if (!req || !req->method) {
 		static const char reply[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-		send(line->fd, reply, sizeof(reply) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		http_line_send(line, reply, sizeof(reply) - 1);
 	}
 }
 
@@ -228,9 +253,19 @@ static bool drips_body(struct http_line *line, struct http_request *req)
 	return slow;
 }
 
+/* The limit that libmicrohttpd does not keep here. */
+static bool drips_handshake(struct http_line *line)
+{
+	int64_t idle = line->loop->server->config.idle_timeout_ms;
+	return line->loop->now - line->since > (idle < HEAD_MS ? idle : HEAD_MS);
+}
+
 static bool drips(struct http_line *line, uint64_t received)
 {
 	struct http_request *req = line->req;
+	if (line->session && !line->shaken) {
+		return drips_handshake(line);
+	}
 	if (!req) {
 		return drips_line(line, received);
 	}

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "http/handshake.h"
 #include "http/inside.h"
 #include "http/intake.h"
 #include "http/line.h"
@@ -15,6 +16,7 @@
 enum {
 	TICK_MS = 25, /* while acknowledgements, lingering connections or a full workers' queue are waited for */
 	SWEEP_MS = 1000,
+	EVENTS = 64,
 };
 
 static _Thread_local struct http_loop *current_loop;
@@ -135,8 +137,10 @@ void http_loop_resume(struct http_request *req)
 static int patience(const struct http_loop *loop)
 {
 	MHD_UNSIGNED_LONG_LONG wait;
-	if (MHD_get_timeout(loop->daemon, &wait) == MHD_YES && wait == 0) {
-		return 0;
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		if (loop->daemon[i] && MHD_get_timeout(loop->daemon[i], &wait) == MHD_YES && wait == 0) {
+			return 0;
+		}
 	}
 	if (loop->watched || loop->waiting || loop->draining) {
 		return TICK_MS;
@@ -146,23 +150,33 @@ static int patience(const struct http_loop *loop)
 
 static void sleep_until_event(struct http_loop *loop, int ms)
 {
-	struct epoll_event events[2];
+	struct epoll_event events[EVENTS];
+	int count = 0;
 	atomic_store(&loop->asleep, true);
 	if (!atomic_load(&loop->posted) && (loop->draining || !atomic_load(&loop->server->stopping))) {
-		epoll_wait(loop->epoll, events, 2, ms);
+		count = epoll_wait(loop->epoll, events, EVENTS, ms);
 	}
 	atomic_store(&loop->asleep, false);
+	for (int i = 0; i < count; i++) {
+		if (events[i].data.ptr) {
+			http_handshake_resume(events[i].data.ptr);
+		}
+	}
 }
 
 static void step(struct http_loop *loop)
 {
 	int ms = patience(loop);
-	if (ms != 0) {
+	if (ms != 0 || loop->parked) {
 		sleep_until_event(loop, ms);
 	}
 	loop->now = clock_mono_ms();
 	run_posts(loop);
-	MHD_run(loop->daemon);
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		if (loop->daemon[i]) {
+			MHD_run(loop->daemon[i]);
+		}
+	}
 	if (loop->watched) {
 		http_line_look(loop);
 	}
@@ -175,14 +189,33 @@ static void step(struct http_loop *loop)
 	}
 }
 
+static void quiesce(struct http_loop *loop)
+{
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		if (loop->daemon[i]) {
+			MHD_quiesce_daemon(loop->daemon[i]);
+		}
+	}
+}
+
+static void stop_daemons(struct http_loop *loop)
+{
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		if (loop->daemon[i]) {
+			MHD_stop_daemon(loop->daemon[i]);
+		}
+	}
+}
+
 /* Stopping: what runs may finish until the deadline; then the connections of those that nobody works on are cut. */
 static void drain(struct http_loop *loop)
 {
 	loop->draining = true;
-	MHD_quiesce_daemon(loop->daemon);
+	quiesce(loop);
 	while (loop->open && loop->now < atomic_load(&loop->server->deadline)) {
 		step(loop);
 	}
+	http_handshake_abandon(loop);
 	while (loop->suspended) {
 		for (struct http_line *line = loop->lines; line; line = line->next) {
 			if (line->req) {
@@ -191,7 +224,7 @@ static void drain(struct http_loop *loop)
 		}
 		step(loop);
 	}
-	MHD_stop_daemon(loop->daemon);
+	stop_daemons(loop);
 	while (loop->requests) {
 		struct epoll_event event;
 		epoll_wait(loop->epoll, &event, 1, TICK_MS);
@@ -215,19 +248,23 @@ static void *run(void *arg)
 
 static bool watch_fd(const struct http_loop *loop, int fd, uint32_t events)
 {
-	struct epoll_event event = {.events = events, .data.fd = fd};
+	struct epoll_event event = {.events = events}; /* data.ptr is for parked lines */
 	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static bool open_daemon(struct http_loop *loop)
+static bool open_daemon(struct http_loop *loop, enum http_listener which)
 {
-	loop->daemon = http_intake_daemon(loop, loop->server->listener);
-	if (!loop->daemon) {
-		return false;
+	if (loop->server->listener[which] < 0) {
+		return true;
 	}
-	int inner = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	loop->daemon[which] = http_intake_daemon(loop, which);
+	return loop->daemon[which] && watch_fd(loop, MHD_get_daemon_info(loop->daemon[which], MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN);
+}
+
+static bool open_epoll(struct http_loop *loop)
+{
 	/* edge-triggered: the counter of the eventfd need not be read */
-	return watch_fd(loop, inner, EPOLLIN) && watch_fd(loop, loop->wake, EPOLLIN | EPOLLET);
+	return watch_fd(loop, loop->wake, EPOLLIN | EPOLLET) && open_daemon(loop, HTTP_PLAIN) && open_daemon(loop, HTTP_TLS);
 }
 
 bool http_loop_start(struct http_loop *loop, struct http_server *server)
@@ -237,7 +274,7 @@ bool http_loop_start(struct http_loop *loop, struct http_server *server)
 	loop->posts_end = &loop->posts;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epoll < 0 || loop->wake < 0 || !open_daemon(loop)) {
+	if (loop->epoll < 0 || loop->wake < 0 || !open_epoll(loop)) {
 		return false;
 	}
 	/* signals are the main thread's */
@@ -261,9 +298,9 @@ void http_loop_stop(struct http_loop *loop)
 {
 	if (loop->running) {
 		pthread_join(loop->thread, NULL);
-	} else if (loop->daemon) {
-		MHD_quiesce_daemon(loop->daemon);
-		MHD_stop_daemon(loop->daemon);
+	} else {
+		quiesce(loop);
+		stop_daemons(loop);
 	}
 	http_intake_free_list(loop);
 	if (loop->server) {

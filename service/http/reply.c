@@ -2,7 +2,6 @@
 #include "http/reply.h"
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/buf.h"
 #include "http/inside.h"
@@ -77,7 +76,7 @@ static void reply_past_daemon(struct http_request *req, int status, const char *
 	buf_puts(&b, "\r\n");
 	buf_put(&b, body, len);
 	if (buf_ok(&b)) {
-		send(req->line->fd, b.data, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		http_line_send(req->line, b.data, b.len);
 	}
 	buf_free(&b);
 	req->status = status;

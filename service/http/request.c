@@ -119,7 +119,10 @@ const char *http_request_host(struct http_request *req)
 const char *http_request_scheme(struct http_request *req)
 {
 	const char *proto = http_request_header(req, "X-Forwarded-Proto");
-	bool https = proto && strcasecmp(proto, "https") == 0 && http_proxy_trusted(req->loop->server->proxies, address(req));
+	bool https = req->tls;
+	if (proto && http_proxy_trusted(req->loop->server->proxies, address(req))) {
+		https = strcasecmp(proto, "https") == 0;
+	}
 	return https ? "https" : "http";
 }
 

@@ -24,8 +24,8 @@ const char *http_request_id(struct http_request *req);
 /* The client's address as text; behind a trusted proxy, the last untrusted address of X-Forwarded-For. */
 const char *http_request_peer(struct http_request *req);
 
-/* "https" (a trusted proxy says so by X-Forwarded-Proto) or "http", and the host the client used ("host:port", validated; NULL when absent
- * or odd). For building URLs when no public URL is set. */
+/* "https" or "http": how the request came, or what a trusted proxy says of its own client by X-Forwarded-Proto; and the host the client
+ * used ("host:port", validated; NULL when absent or odd). For building URLs when no public URL is set. */
 const char *http_request_scheme(struct http_request *req);
 const char *http_request_host(struct http_request *req);
 

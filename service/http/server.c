@@ -16,6 +16,7 @@
 #include "common/scoped.h"
 #include "http/inside.h"
 #include "http/loop.h"
+#include "http/tls.h"
 
 enum {
 	BACKLOG = 4096,
@@ -29,19 +30,19 @@ union address {
 	struct sockaddr_in6 in6;
 };
 
-static bool parse_address(const struct http_config *config, union address *out, socklen_t *len)
+static bool parse_address(const char *text, int port, union address *out, socklen_t *len)
 {
 	memset(out, 0, sizeof(*out));
-	if (inet_pton(AF_INET, config->address, &out->in.sin_addr) == 1) {
+	if (inet_pton(AF_INET, text, &out->in.sin_addr) == 1) {
 		out->in.sin_family = AF_INET;
-		out->in.sin_port = htons(config->port);
+		out->in.sin_port = htons((uint16_t)port);
 		*len = sizeof(out->in);
 		return true;
 	}
 	out->in6.sin6_family = AF_INET6;
-	out->in6.sin6_port = htons(config->port);
+	out->in6.sin6_port = htons((uint16_t)port);
 	*len = sizeof(out->in6);
-	return inet_pton(AF_INET6, config->address, &out->in6.sin6_addr) == 1;
+	return inet_pton(AF_INET6, text, &out->in6.sin6_addr) == 1;
 }
 
 static void set(int fd, int level, int name, int value)
@@ -50,12 +51,12 @@ static void set(int fd, int level, int name, int value)
 }
 
 /* The accepted sockets inherit the options. */
-static int open_listener(const struct http_config *config, uint16_t *port, struct err *err)
+static int open_listener(const char *text, int wanted, uint16_t *port, struct err *err)
 {
 	union address address;
 	socklen_t len;
-	if (!parse_address(config, &address, &len)) {
-		err_set(err, ERR_INVALID, "%s is not a numeric IP address.", config->address);
+	if (!parse_address(text, wanted, &address, &len)) {
+		err_set(err, ERR_INVALID, "%s is not a numeric IP address.", text);
 		return -1;
 	}
 	scoped_close int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -67,7 +68,7 @@ static int open_listener(const struct http_config *config, uint16_t *port, struc
 		}
 	}
 	if (fd < 0 || bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0 || getsockname(fd, &address.any, &len) != 0) {
-		err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s port %u: %s.", config->address, config->port, strerror(errno));
+		err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s port %d: %s.", text, wanted, strerror(errno));
 		return -1;
 	}
 	*port = ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
@@ -88,10 +89,36 @@ static void server_free(struct http_server *server)
 {
 	http_router_free(&server->router);
 	http_proxy_free(&server->proxies);
-	if (server->listener >= 0) {
-		close(server->listener);
+	http_tls_free(&server->tls);
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		if (server->listener[i] >= 0) {
+			close(server->listener[i]);
+		}
 	}
 	free(server);
+}
+
+static bool wants_tls(const struct http_config *config)
+{
+	return config->tls_cert_file && *config->tls_cert_file;
+}
+
+static bool open_listeners(struct http_server *server, struct err *err)
+{
+	const struct http_config *config = &server->config;
+	const int wanted[HTTP_LISTENERS] = {[HTTP_PLAIN] = config->port, [HTTP_TLS] = server->tls ? config->tls_port : -1};
+	bool any = false;
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		if (wanted[i] < 0) {
+			continue;
+		}
+		server->listener[i] = open_listener(config->address, wanted[i], &server->port[i], err);
+		if (server->listener[i] < 0) {
+			return false;
+		}
+		any = true;
+	}
+	return any || err_set(err, ERR_INVALID, "There is no port to listen on: neither HTTP nor a certificate for HTTPS.");
 }
 
 static bool open_parts(struct http_server *server, const struct http_dialect *dialects, size_t count, struct err *err)
@@ -105,8 +132,10 @@ static bool open_parts(struct http_server *server, const struct http_dialect *di
 	if (!server->proxies) {
 		return false;
 	}
-	server->listener = open_listener(config, &server->port, err);
-	return server->listener >= 0;
+	if (wants_tls(config) && !(server->tls = http_tls_new(config->tls_cert_file, config->tls_key_file, err))) {
+		return false;
+	}
+	return open_listeners(server, err);
 }
 
 static bool start_loops(struct http_server *server, struct err *err)
@@ -114,8 +143,7 @@ static bool start_loops(struct http_server *server, struct err *err)
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		digest_random(&server->loop[i].ids, sizeof(server->loop[i].ids));
 		if (!http_loop_start(&server->loop[i], server)) {
-			return err_set(err, ERR_INTERNAL, "Cannot start the loops of the HTTP server on %s port %u.",
-				       server->config.address, server->config.port);
+			return err_set(err, ERR_INTERNAL, "Cannot start the loops of the HTTP server on %s.", server->config.address);
 		}
 	}
 	return true;
@@ -129,7 +157,9 @@ struct http_server *http_server_start(const struct http_config *config, const st
 		return NULL;
 	}
 	server->config = *config;
-	server->listener = -1;
+	for (unsigned i = 0; i < HTTP_LISTENERS; i++) {
+		server->listener[i] = -1;
+	}
 	server->loop_count = config->loops;
 	server->connections_max = (config->max_connections + config->loops - 1) / config->loops;
 	/* a peer that goes away is an error to handle, and sendfile has no flag against the signal */
@@ -147,7 +177,23 @@ struct http_server *http_server_start(const struct http_config *config, const st
 
 uint16_t http_server_port(const struct http_server *server)
 {
-	return server->port;
+	return server->port[HTTP_PLAIN];
+}
+
+uint16_t http_server_tls_port(const struct http_server *server)
+{
+	return server->port[HTTP_TLS];
+}
+
+bool http_server_reload(struct http_server *server, const char *cert_file, const char *key_file, struct err *err)
+{
+	if (!*cert_file && !server->tls) {
+		return true;
+	}
+	if (!*cert_file || !server->tls) {
+		return err_set(err, ERR_INVALID, "tls_cert_file: HTTPS is switched %s by a restart only", server->tls ? "off" : "on");
+	}
+	return http_tls_reload(server->tls, cert_file, key_file, err);
 }
 
 void http_server_stop(struct http_server **server, int64_t grace_ms)

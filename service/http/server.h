@@ -1,9 +1,9 @@
 /* The HTTP server: the only code that knows libmicrohttpd.
  *
- * Each loop is a thread of ours with a libmicrohttpd daemon of its own in external epoll mode on one shared listening socket (its internal
- * epoll thread hangs when 128 sockets are ready at once). Nothing but the loop's thread changes a connection: a request whose handler has
- * not replied when it returns is suspended, its head may then be read by whoever works on it, http_reply*() from any thread posts to the
- * loop's queue (eventfd) and the loop resumes it.
+ * Each loop is a thread of ours with a libmicrohttpd daemon of its own for each listening socket (HTTP, HTTPS), in external epoll mode (its
+ * internal epoll thread hangs when 128 sockets are ready at once). Nothing but the loop's thread changes a connection: a request whose
+ * handler has not replied when it returns is suspended, its head may then be read by whoever works on it, http_reply*() from any thread
+ * posts to the loop's queue (eventfd) and the loop resumes it.
  *
  * Limits, all configured: connections (over: closed at accept), header block 8 KiB, URI 4 KiB (414), body per route (413, at once when the
  * head tells; what still comes of a refused body is dropped, a short one so that the connection lives on, a long one for 2 s or 1 MiB),
@@ -75,13 +75,16 @@ struct http_dialect {
 	 * kind of err for what an upload refuses; inline, memory only. The route may be NULL. */
 	void (*refuse)(struct http_request *req, int status, const struct err *err, void *ctx);
 	void *ctx;
+	bool private_paths; /* a path may hold a secret: logs show the route's instead */
 };
 
 struct http_config {
-	const char *address;      /* numeric, "127.0.0.1", "0.0.0.0", "::" */
-	uint16_t port;            /* 0 = any free one */
-	unsigned loops;           /* threads, >= 1 */
-	unsigned max_connections; /* all loops together */
+	const char *address;                      /* numeric, "127.0.0.1", "0.0.0.0", "::" */
+	int port;                                 /* of plain HTTP; 0 = any free one, -1 = none */
+	int tls_port;                             /* of HTTPS, if there is a certificate; 0 = any free one */
+	const char *tls_cert_file, *tls_key_file; /* PEM, as in http/tls.h; NULL or "" = no HTTPS */
+	unsigned loops;                           /* threads, >= 1 */
+	unsigned max_connections;                 /* all loops together */
 	int64_t idle_timeout_ms;
 	uint64_t upload_max;         /* bytes of a file */
 	const char *trusted_proxies; /* comma-separated addresses or CIDR blocks; X-Forwarded-For counts only from them. "" = none */
@@ -91,7 +94,14 @@ struct http_config {
 /* Starts listening and serving; the dialect array and what it points to must outlive the server. NULL and err on failure (the sentence
  * names address and port). */
 struct http_server *http_server_start(const struct http_config *config, const struct http_dialect *dialects, size_t count, struct err *err);
+
+/* 0 when there is no such listener. */
 uint16_t http_server_port(const struct http_server *server);
+uint16_t http_server_tls_port(const struct http_server *server);
+
+/* Handshakes that begin from now on see the certificate in these files ("" both: no HTTPS). Nothing else changes. On failure the old one
+ * stays. One thread at a time. */
+bool http_server_reload(struct http_server *server, const char *cert_file, const char *key_file, struct err *err);
 
 /* Stops accepting, lets running requests finish for at most grace_ms, then closes what is left. Jobs on the workers are waited for in any
  * case (they read the request), and uploads are cleaned up by them: so stop the pool afterwards. A reply that somebody else still owes then

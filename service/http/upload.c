@@ -261,6 +261,7 @@ static int status_of(enum err_kind kind)
 	case ERR_UNAUTHENTICATED:
 		return 401;
 	case ERR_DENIED:
+	case ERR_BLOCKED:
 		return 403;
 	case ERR_NOT_FOUND:
 		return 404;

@@ -16,8 +16,8 @@ struct http_part {
 	uint64_t at; /* in the body */
 };
 
-/* Watches a body of that many bytes in all. NULL only when memory is out. */
-struct http_watch *http_watch_new(const struct http_file *file, const struct http_part *part, unsigned count, uint64_t body);
+/* Watches a body of that many bytes in all; tls: by http_watch_mark(). NULL only when memory is out. */
+struct http_watch *http_watch_new(const struct http_file *file, const struct http_part *part, unsigned count, uint64_t body, bool tls);
 
 /* Makes the last call and frees. */
 void http_watch_end(struct http_watch **w);
@@ -27,6 +27,9 @@ void http_watch_end(struct http_watch **w);
 void http_watch_begin(struct http_watch *w, int fd);
 void http_watch_progress(struct http_watch *w, int fd);
 void http_watch_finish(struct http_line *line, struct http_watch **w, bool whole);
+
+/* Under TLS, when the body's reader is asked for more: its first `body` bytes are all written to fd, in whole records. */
+void http_watch_mark(struct http_watch *w, int fd, uint64_t body);
 
 /* Something else will be written to this connection, or it closes: settles now where the bodies written so far end. */
 void http_watch_pin(struct http_line *line);

@@ -58,6 +58,9 @@ static struct reason judge_standing(const struct device_facts *facts, const stru
 
 static struct reason judge(const struct device_facts *facts, const struct candidate *c)
 {
+	if (facts->blocked) {
+		return because(REASON_BLOCKED, 0);
+	}
 	if (strcmp(c->component, facts->component) != 0) {
 		return because(REASON_OTHER_COMPONENT, c->rollout_id);
 	}
@@ -90,7 +93,7 @@ struct decision decide(const struct device_facts *facts, const struct candidate 
 		       struct decision_trace *trace)
 {
 	(void)now_ms; /* waves and windows will ask it */
-	struct decision best = {.reason = because(REASON_NO_CANDIDATE, 0)};
+	struct decision best = {.reason = because(facts->blocked ? REASON_BLOCKED : REASON_NO_CANDIDATE, 0)};
 	for (size_t i = 0; i < count; i++) {
 		const struct candidate *c = &candidates[i];
 		struct reason reason = judge(facts, c);

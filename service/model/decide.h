@@ -19,6 +19,7 @@ struct buf;
 	R(LIVE_TASK, "live_task", "task %lld is under way for this device", "设备有进行中的任务 %lld")                    \
 	R(ASSIGNED, "assigned", "firmware assignment %lld names this device", "设备已被指定固件,记录 %lld")               \
 	R(STANDING, "standing", "standing rollout %lld covers this device's product", "产品级发布 %lld 适用于该设备")     \
+	R(BLOCKED, "blocked", "an operator has blocked this device", "该设备已被管理员禁用")                              \
 	R(NO_CANDIDATE, "no_candidate", "no rollout names this device or its product", "没有任何发布涉及该设备或其产品")  \
 	R(OTHER_COMPONENT, "other_component", "rollout %lld is for another component", "发布 %lld 针对其他组件")          \
 	R(ENDED, "ended", "rollout %lld has ended", "发布 %lld 已结束")                                                   \
@@ -65,6 +66,7 @@ struct candidate {
 struct device_facts {
 	const char *component; /* asked for */
 	const char *version;   /* of that component, as told now or known; "" = unknown */
+	bool blocked;
 };
 
 struct decision {

@@ -39,9 +39,21 @@ struct device {
 	char mac[13];               /* 12 upper-case hex digits */
 	char version[VERSION_SIZE]; /* of the component "app" */
 	int64_t last_seen_ms;
+	int64_t epoch;       /* of its credentials, from 1 */
+	int64_t shown_epoch; /* the last one whose password was shown; 0 = none */
+	int64_t blocked_ms;  /* since when it is blocked; 0 = it is not */
+	int8_t online;       /* connected to the broker: 1, 0, or -1 = not known; not from the database */
 	int64_t rev;
 	int64_t created_ms;
 	int64_t updated_ms;
+};
+
+/* Of this name, passwords of an epoch below `epoch` are refused, and with `blocked` all. Brokers are told in the order of rev. */
+struct revocation {
+	char device[NAME_SIZE];
+	int64_t epoch;
+	bool blocked;
+	int64_t rev;
 };
 
 /* The bytes, named by their SHA-256. */

@@ -4,19 +4,21 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "common/topic.h"
+#include "engine/alarm.h"
 #include "engine/dispatch.h"
 #include "engine/hear.h"
 #include "engine/message.h"
 #include "engine/poll.h"
+#include "engine/presence.h"
 #include "metrics/metrics.h"
+#include "mqtt/chunk.h"
 #include "mqtt/outbound.h"
 
-enum { PAYLOAD_MAX = 2048, FORGED_LOG_MS = 1000 };
+enum { PAYLOAD_MAX = 2048 };
 
 /* Who is to be answered when the commit is done. */
 struct asker {
@@ -91,7 +93,7 @@ static void on_get(struct inbound *in, const struct message *m)
 {
 	struct asker *asker = asker_new(in, m->device);
 	if (asker) {
-		dispatch_presence(in->engine, m->device);
+		presence_asked(in->engine, m->device);
 		poll_device(in->engine, &(struct poll){.device = m->device, .version = ""}, looked_up, asker);
 	}
 }
@@ -102,14 +104,7 @@ static void on_push(struct inbound *in, const struct message *m)
 		metrics_add(METRIC_PUSH_ECHOES, 1);
 		return;
 	}
-	metrics_add(METRIC_PUSH_FORGED, 1);
-	in->forged++;
-	int64_t now = clock_mono_ms();
-	if (now - in->forged_ms >= FORGED_LOG_MS) { /* who floods us must not fill the disk */
-		log_warn("forged push", LOG_S("device", m->device), LOG_S("fileName", m->alias), LOG_U("count", in->forged));
-		in->forged = 0;
-		in->forged_ms = now;
-	}
+	alarm_forged(in->engine, m->device, 1);
 }
 
 void inbound_message(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
@@ -134,11 +129,16 @@ void inbound_message(void *ctx, const char *topic, const void *payload, size_t l
 	case MESSAGE_PUSH:
 		on_push(in, &m);
 		break;
+	case MESSAGE_CHUNK:
+		chunk_take(in->chunks, &m);
+		break;
 	case MESSAGE_BAD:
 		metrics_add(METRIC_MQTT_REJECTED, 1);
 		log_debug("message not understood", LOG_S("topic", topic), LOG_S("error", err.text));
 		if (m.answerable) {
 			reply_report(in, m.device, &err);
+		} else if (m.about_chunk) {
+			chunk_refuse(in->chunks, m.device, &err);
 		}
 		break;
 	}

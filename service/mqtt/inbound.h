@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+struct chunks;
 struct config;
 struct engine;
 struct message_dialect;
@@ -17,8 +17,7 @@ struct inbound {
 	const struct message_dialect *dialect;
 	const char *public_url;
 	struct outbound *outbound; /* takes the replies */
-	int64_t forged_ms;         /* monotonic: when a forged push was logged last */
-	uint64_t forged;           /* since then */
+	struct chunks *chunks;
 };
 
 /* A struct link_handlers.message; ctx is the inbound. */

@@ -22,7 +22,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "metrics/metrics.h"
+#include "mqtt/paho.h"
 #include "mqtt/settings.h"
+#include "mqtt/trust.h"
 #include "mqtt/window.h"
 
 #define KEEPALIVE_S 30
@@ -69,19 +71,14 @@ struct link {
 	int64_t due_ms; /* when the keeper acts, unless up */
 	int delay_ms;   /* the next back-off */
 	int failure;    /* the last connect failure logged; 0 = none since the link was up */
+	bool puzzled;   /* a TLS connection failed: the keeper finds out why */
+	char told[256]; /* the keeper's: what it found last */
 	int64_t refusal_logged_ms;
 };
 
 static void warn(const struct link *link, const char *msg, const char *reason)
 {
 	log_warn(msg, LOG_S("client", link->set.client_id), LOG_S("reason", reason));
-}
-
-/* The library's own errors are negative, MQTT's reason codes are positive. */
-static const char *code_name(int code)
-{
-	const char *name = code > 0 ? MQTTReasonCode_toString((enum MQTTReasonCodes)code) : MQTTAsync_strerror(code);
-	return name != NULL ? name : "unknown";
 }
 
 /* With the lock held: plans the keeper's next step after the present back-off and a little chance, and doubles it. */
@@ -122,7 +119,7 @@ static void log_refusal(struct link *link, int code)
 	int64_t now = clock_mono_ms();
 	if (link->refusal_logged_ms == 0 || now - link->refusal_logged_ms >= REFUSAL_LOG_MS) {
 		link->refusal_logged_ms = now;
-		warn(link, "mqtt_publish_refused", code_name(code));
+		warn(link, "mqtt_publish_refused", paho_code_name(code));
 	}
 }
 
@@ -148,7 +145,7 @@ static bool submit(struct link *link, struct ticket *ticket, const char *topic, 
 	int rc = MQTTAsync_sendMessage(link->client, topic, message, &response);
 	bool accepted = window_handed(ticket, rc == MQTTASYNC_SUCCESS);
 	if (rc != MQTTASYNC_SUCCESS && rc != MQTTASYNC_DISCONNECTED) {
-		warn(link, "mqtt_publish_rejected", code_name(rc));
+		warn(link, "mqtt_publish_rejected", paho_code_name(rc));
 	}
 	return accepted;
 }
@@ -245,7 +242,7 @@ static void on_goodbye(void *ctx, MQTTProperties *properties, enum MQTTReasonCod
 {
 	(void)properties;
 	/* Another client has our id: coming back at once would only throw it out in turn, without end. */
-	went_down(ctx, code_name((int)code), code == MQTTREASONCODE_SESSION_TAKEN_OVER ? BACKOFF_MAX_MS : 0);
+	went_down(ctx, paho_code_name((int)code), code == MQTTREASONCODE_SESSION_TAKEN_OVER ? BACKOFF_MAX_MS : 0);
 }
 
 /* ---- subscribing */
@@ -277,7 +274,7 @@ static void on_subscribe_failed(void *ctx, MQTTAsync_failureData5 *data)
 	}
 	metrics_add(METRIC_MQTT_REFUSED, 1);
 	log_error("mqtt_subscribe_refused", LOG_S("client", link->set.client_id), LOG_S("filter", sub->filter),
-		  LOG_S("reason", code_name((int)data->reasonCode)));
+		  LOG_S("reason", paho_code_name((int)data->reasonCode)));
 	pthread_mutex_lock(&link->lock);
 	if (link->phase == SUBSCRIBING) {
 		back_off(link);
@@ -302,7 +299,7 @@ static void subscribe(struct link *link)
 		response.context = sub;
 		int rc = MQTTAsync_subscribe(link->client, sub->filter, link->set.qos, &response);
 		if (rc != MQTTASYNC_SUCCESS && rc != MQTTASYNC_DISCONNECTED) {
-			log_error("mqtt_subscribe_failed", LOG_S("filter", sub->filter), LOG_S("reason", code_name(rc)));
+			log_error("mqtt_subscribe_failed", LOG_S("filter", sub->filter), LOG_S("reason", paho_code_name(rc)));
 		}
 	}
 }
@@ -332,14 +329,18 @@ static void connect_failed(struct link *link, int code)
 	pthread_mutex_lock(&link->lock);
 	bool counts = link->phase == CONNECTING && !link->closing;
 	bool tell = counts && link->failure != code;
+	if (counts && link->set.tls && code == MQTTASYNC_FAILURE) {
+		link->puzzled = true;
+		tell = false;
+	}
 	if (counts) {
 		link->phase = DOWN;
-		link->failure = code;
+		link->failure = link->puzzled ? link->failure : code;
 		back_off(link);
 	}
 	pthread_mutex_unlock(&link->lock);
 	if (tell) {
-		warn(link, "mqtt_connect_failed", code == MQTTASYNC_FAILURE ? "no connection" : code_name(code));
+		warn(link, "mqtt_connect_failed", code == MQTTASYNC_FAILURE ? "no connection" : paho_code_name(code));
 	}
 }
 
@@ -348,16 +349,9 @@ static void on_connect_failed(void *ctx, MQTTAsync_failureData5 *data)
 	connect_failed(ctx, data->code);
 }
 
-static void prepare_paho(void)
-{
-	MQTTAsync_init_options options = MQTTAsync_init_options_initializer; /* OpenSSL 3 sets itself up, and we use it too */
-	MQTTAsync_global_init(&options);
-}
-
 static int create_client(struct link *link)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, prepare_paho);
+	paho_prepare();
 	MQTTAsync client = NULL;
 	MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer5;
 	options.sendWhileDisconnected = 0;
@@ -385,6 +379,21 @@ static int replace_client(struct link *link)
 	return rc;
 }
 
+/* Without the lock: the first failure of its kind is told. */
+static void explain_failure(struct link *link)
+{
+	char reason[sizeof(link->told)];
+	trust_explain(link->set.host, link->set.port, link->set.ca_file ? link->set.ca_file : "", reason, sizeof(reason));
+	pthread_mutex_lock(&link->lock);
+	bool news = link->failure == 0 || strcmp(reason, link->told) != 0;
+	link->failure = MQTTASYNC_FAILURE;
+	pthread_mutex_unlock(&link->lock);
+	if (news) {
+		memcpy(link->told, reason, sizeof(reason));
+		warn(link, "mqtt_connect_failed", reason);
+	}
+}
+
 static int connect_with(struct link *link, MQTTProperties *properties)
 {
 	unsigned expiry = link->set.persistent ? SESSION_S : NO_SESSION_S;
@@ -404,6 +413,10 @@ static int connect_with(struct link *link, MQTTProperties *properties)
 	options.onSuccess5 = on_connected;
 	options.onFailure5 = on_connect_failed;
 	options.context = link;
+	MQTTAsync_SSLOptions tls = paho_tls(link->set.ca_file); /* Paho copies it */
+	if (link->set.tls) {
+		options.ssl = &tls;
+	}
 	return MQTTAsync_connect(link->client, &options);
 }
 
@@ -412,7 +425,12 @@ static void connect_now(struct link *link)
 {
 	link->phase = CONNECTING;
 	link->due_ms = clock_mono_ms() + CONNECT_PATIENCE_MS;
+	bool puzzled = link->puzzled;
+	link->puzzled = false;
 	pthread_mutex_unlock(&link->lock);
+	if (puzzled) {
+		explain_failure(link);
+	}
 	MQTTProperties properties = MQTTProperties_initializer;
 	int rc = link->spoilt ? replace_client(link) : MQTTASYNC_SUCCESS; /* nothing is written while down: no lock needed */
 	if (rc == MQTTASYNC_SUCCESS) {
@@ -476,7 +494,7 @@ static bool build(struct link *link, const struct link_config *config, struct er
 	}
 	int rc = create_client(link);
 	if (rc != MQTTASYNC_SUCCESS) {
-		return err_set(err, ERR_INVALID, "no MQTT client for %s as %s: %s", link->set.uri, link->set.client_id, code_name(rc));
+		return err_set(err, ERR_INVALID, "no MQTT client for %s as %s: %s", link->set.uri, link->set.client_id, paho_code_name(rc));
 	}
 	return start_keeper(link, err);
 }

@@ -19,8 +19,10 @@ struct secret;
 
 /* Copied: nothing of it need outlive link_new(). */
 struct link_config {
-	const char *host; /* name or address, IPv6 too */
+	const char *host; /* name or address; IPv6 too, but not with tls */
 	int port;
+	bool tls;            /* the certificate must be signed by one in ca_file and name host (as address, if host is one) */
+	const char *ca_file; /* PEM, read at every connect; NULL or "" = the system's */
 	const char *client_id;
 	const char *username;          /* "" = none */
 	const struct secret *password; /* NULL or unset = none */

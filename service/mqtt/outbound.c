@@ -33,6 +33,8 @@ struct outbound {
 	size_t head, count;
 	struct reply *replies, **replies_end; /* go first */
 	size_t reply_count;
+	struct outbound_parcel *parcels, **parcels_end;
+	bool parcels_turn;
 	int64_t claim_at; /* monotonic ms */
 	bool up, halted, stop, writable;
 };
@@ -74,7 +76,7 @@ static void ready(void *ctx, const int64_t *tasks, size_t n)
 	for (size_t i = 0; o->up && i < n; i++) {
 		push_item(o, (struct dispatch_item){.task_id = tasks[i]});
 	}
-	claim_within(o, o->resend_min); /* their first repetition is hardly due before */
+	claim_within(o, n > 0 ? o->resend_min : 0); /* their first repetition is hardly due before */
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
 }
@@ -194,6 +196,47 @@ static void drop_replies(struct outbound *o)
 	}
 }
 
+void outbound_send(struct outbound *o, struct outbound_parcel *p)
+{
+	p->next = NULL;
+	pthread_mutex_lock(&o->lock);
+	bool up = o->up;
+	if (up) {
+		*o->parcels_end = p;
+		o->parcels_end = &p->next;
+		pthread_cond_signal(&o->wake);
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (!up) {
+		p->done(p->ctx, false);
+	}
+}
+
+/* With the lock. */
+static struct outbound_parcel *take_parcel(struct outbound *o)
+{
+	struct outbound_parcel *p = o->parcels;
+	if (p) {
+		o->parcels = p->next;
+		o->parcels_end = o->parcels ? o->parcels_end : &o->parcels;
+	}
+	return p;
+}
+
+/* Without the lock, which those who are told may take in turn. */
+static void fail_parcels(struct outbound *o)
+{
+	pthread_mutex_lock(&o->lock);
+	struct outbound_parcel *p = o->parcels;
+	o->parcels = NULL;
+	o->parcels_end = &o->parcels;
+	pthread_mutex_unlock(&o->lock);
+	for (struct outbound_parcel *next; p; p = next) {
+		next = p->next;
+		p->done(p->ctx, false);
+	}
+}
+
 static void wait_until(struct outbound *o, int64_t at)
 {
 	struct timespec until = {.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};
@@ -209,6 +252,12 @@ static bool publish_reply(struct outbound *o, const void *reply)
 {
 	const struct reply *r = reply;
 	return link_publish(o->link, r->topic, r->payload, r->len, false, 0, NULL, NULL);
+}
+
+static bool publish_parcel(struct outbound *o, const void *parcel)
+{
+	const struct outbound_parcel *p = parcel;
+	return link_publish(o->link, p->topic, p->payload, p->len, true, p->expiry_s, p->done, p->ctx);
 }
 
 /* Publishes one thing, waiting for room in the window. false: the link went down first. With the lock on entry and exit. */
@@ -229,6 +278,16 @@ static bool insist(struct outbound *o, bool (*publish_one)(struct outbound *, co
 	return false;
 }
 
+/* With the lock on entry and exit. */
+static void send_parcel(struct outbound *o, struct outbound_parcel *p)
+{
+	if (!insist(o, publish_parcel, p)) {
+		pthread_mutex_unlock(&o->lock);
+		p->done(p->ctx, false);
+		pthread_mutex_lock(&o->lock);
+	}
+}
+
 /* One thing to do. With the lock. */
 static void step(struct outbound *o)
 {
@@ -242,12 +301,18 @@ static void step(struct outbound *o)
 		free(reply);
 		return;
 	}
+	if (o->count == 0 && clock_mono_ms() >= o->claim_at) {
+		claim(o);
+		return;
+	}
+	struct outbound_parcel *parcel = o->count == 0 || o->parcels_turn ? take_parcel(o) : NULL;
+	o->parcels_turn = !parcel;
+	if (parcel) {
+		send_parcel(o, parcel);
+		return;
+	}
 	if (o->count == 0) {
-		if (clock_mono_ms() >= o->claim_at) {
-			claim(o);
-		} else {
-			wait_until(o, o->claim_at);
-		}
+		wait_until(o, o->claim_at);
 		return;
 	}
 	struct dispatch_item item = o->ring[o->head];
@@ -295,6 +360,9 @@ void outbound_state(struct outbound *o, bool up)
 	o->claim_at = clock_mono_ms();
 	pthread_cond_signal(&o->wake);
 	pthread_mutex_unlock(&o->lock);
+	if (!up) {
+		fail_parcels(o);
+	}
 }
 
 void outbound_attach(struct outbound *o, struct link *link)
@@ -315,8 +383,9 @@ void outbound_halt(struct outbound *o)
 	pthread_join(o->thread, NULL);
 	dispatch_attach(o->engine, NULL, NULL);
 	pthread_mutex_lock(&o->lock);
-	o->up = false; /* replies are dropped from now on: their devices repeat */
+	o->up = false; /* replies and parcels are dropped from now on: their devices repeat */
 	pthread_mutex_unlock(&o->lock);
+	fail_parcels(o);
 }
 
 struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err)
@@ -336,6 +405,7 @@ struct outbound *outbound_start(struct engine *engine, const struct message_dial
 			       .ring = ring,
 			       .halted = true};
 	o->replies_end = &o->replies;
+	o->parcels_end = &o->parcels;
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -6,11 +6,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "common/topic.h"
+#include "mqtt/link.h"
 
 struct config;
 struct engine;
 struct err;
-struct link;
 struct message_dialect;
 struct outbound;
 
@@ -22,6 +25,21 @@ void outbound_attach(struct outbound *outbound, struct link *link);
 /* Queues a reply to a device, at most once (QoS 0), before any push. Never blocks. A full queue (65,536) drops and counts it: the device
  * repeats. */
 void outbound_reply(struct outbound *outbound, const char *topic, const void *payload, size_t len);
+
+/* A message of the caller's to be published at QoS 1; it must live until done. */
+struct outbound_parcel {
+	struct outbound_parcel *next; /* outbound's */
+	char topic[TOPIC_SIZE];
+	const void *payload;
+	size_t len;
+	uint32_t expiry_s; /* how long the broker keeps it for a device that is away; 0 = for ever */
+	link_done *done;   /* exactly once, on any thread, perhaps at once: only queues */
+	void *ctx;
+};
+
+/* Queues it behind replies, in turn with pushes. Not acknowledged if the link is down or goes down first. Never blocks. The queue has no
+ * bound of its own. */
+void outbound_send(struct outbound *outbound, struct outbound_parcel *parcel);
 
 /* For the link's handlers: never block. */
 void outbound_wake(struct outbound *outbound);

@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "mqtt/link.h"
+#include "mqtt/trust.h"
 
 #define WINDOW_MAX 30000 /* half of the packet ids: messages sent again after a loss use some too */
 #define HOST_MAX 255
@@ -27,7 +28,11 @@ static bool check(const struct link_config *config, struct err *err)
 	if (config->qos < 0 || config->qos > 2) {
 		return err_set(err, ERR_INVALID, "the QoS of the subscriptions must be from 0 to 2");
 	}
-	return true;
+	if (config->tls && strchr(config->host, ':') != NULL) { /* Paho compares it with its brackets, so no certificate would do */
+		return err_set(err, ERR_INVALID,
+			       "with TLS the broker's host must be a name or an IPv4 address, which its certificate names");
+	}
+	return !config->tls || config->ca_file == NULL || trust_check(config->ca_file, err);
 }
 
 static bool copy_filters(struct settings *settings, const char *const *filters)
@@ -54,10 +59,14 @@ static bool copy(struct settings *settings, const struct link_config *config)
 {
 	char uri[HOST_MAX + 20];
 	bool v6 = strchr(config->host, ':') != NULL;
-	snprintf(uri, sizeof(uri), "tcp://%s%s%s:%d", v6 ? "[" : "", config->host, v6 ? "]" : "", config->port);
+	snprintf(uri, sizeof(uri), "%s://%s%s%s:%d", config->tls ? "ssl" : "tcp", v6 ? "[" : "", config->host, v6 ? "]" : "", config->port);
 	settings->uri = strdup(uri);
+	settings->host = strdup(config->host);
 	settings->client_id = strdup(config->client_id);
-	if (settings->uri == NULL || settings->client_id == NULL) {
+	if (settings->uri == NULL || settings->host == NULL || settings->client_id == NULL) {
+		return false;
+	}
+	if (config->tls && config->ca_file != NULL && config->ca_file[0] != '\0' && (settings->ca_file = strdup(config->ca_file)) == NULL) {
 		return false;
 	}
 	if (config->username != NULL && config->username[0] != '\0' && (settings->username = strdup(config->username)) == NULL) {
@@ -72,7 +81,13 @@ static bool copy(struct settings *settings, const struct link_config *config)
 
 bool settings_copy(struct settings *settings, const struct link_config *config, struct err *err)
 {
-	*settings = (struct settings){.qos = config->qos, .persistent = config->persistent, .window = config->window};
+	*settings = (struct settings){
+		.port = config->port,
+		.tls = config->tls,
+		.qos = config->qos,
+		.persistent = config->persistent,
+		.window = config->window,
+	};
 	if (!check(config, err)) {
 		return false;
 	}
@@ -90,6 +105,8 @@ void settings_clear(struct settings *settings)
 	}
 	free(settings->filters);
 	free(settings->uri);
+	free(settings->host);
+	free(settings->ca_file);
 	free(settings->client_id);
 	free(settings->username);
 	secret_clear(&settings->password);

@@ -12,6 +12,10 @@ struct link_config;
 
 struct settings {
 	char *uri; /* as Paho takes it */
+	char *host;
+	int port;
+	bool tls;
+	char *ca_file; /* NULL = the system's */
 	char *client_id;
 	char *username; /* NULL = none */
 	struct secret password;

@@ -7,10 +7,12 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "model/listing.h"
+#include "store/credential.h"
 #include "store/sql.h"
 
-#define COLUMNS \
-	"id, name, product_id, client_id, mac, version, " SQL_MS("last_seen") ", rev, " SQL_MS("created_at") ", " SQL_MS("updated_at")
+#define COLUMNS                                                                                                           \
+	"id, name, product_id, client_id, mac, version, " SQL_MS("last_seen") ", rev, " SQL_MS("created_at") ", " SQL_MS( \
+		"updated_at") ", epoch, shown_epoch, " SQL_MS("blocked_at")
 
 static void read_row(const PGresult *r, int row, struct device *out)
 {
@@ -21,6 +23,9 @@ static void read_row(const PGresult *r, int row, struct device *out)
 		.rev = sql_get_i64(r, row, 7),
 		.created_ms = sql_get_i64(r, row, 8),
 		.updated_ms = sql_get_i64(r, row, 9),
+		.epoch = sql_get_i64(r, row, 10),
+		.shown_epoch = sql_get_i64(r, row, 11),
+		.blocked_ms = sql_get_i64(r, row, 12),
 	};
 	sql_copy_text(r, row, 1, out->name, sizeof out->name);
 	sql_copy_text(r, row, 3, out->client_id, sizeof out->client_id);
@@ -64,10 +69,32 @@ static void put_fields(struct sql_args *a, const struct device *device)
 	sql_text_or_null(a, device->mac);
 }
 
+/* A name that comes again goes on from the epoch it was revoked with. A statement of its own sees also a deletion that this creation waited
+ * for.
+ */
+static bool go_on_from_revocation(struct db *db, struct device *inout, struct err *err)
+{
+	static const struct sql update = {
+		"device_epoch", "UPDATE devices d SET epoch = greatest(d.epoch, r.epoch), shown_epoch = greatest(d.epoch, r.epoch) "
+				"FROM revocations r WHERE d.id = $1 AND r.device = d.name RETURNING d.epoch"};
+	struct sql_args a = {0};
+	sql_i64(&a, inout->id);
+	scoped_result PGresult *r = sql_query(db, &update, &a, err);
+	if (!r) {
+		return false;
+	}
+	if (PQntuples(r) > 0) {
+		inout->epoch = sql_get_i64(r, 0, 0);
+	}
+	inout->shown_epoch = inout->epoch;
+	return true;
+}
+
 bool store_device_create(struct db *db, struct device *inout, struct err *err)
 {
 	static const struct sql insert = {
-		"device_insert", "INSERT INTO devices (name, product_id, client_id, mac) VALUES ($1, $2, $3, $4) RETURNING " COLUMNS};
+		"device_insert",
+		"INSERT INTO devices (name, product_id, client_id, mac, shown_epoch) VALUES ($1, $2, $3, $4, 1) RETURNING " COLUMNS};
 	struct sql_args a = {0};
 	struct err why = {0};
 	put_fields(&a, inout);
@@ -76,7 +103,7 @@ bool store_device_create(struct db *db, struct device *inout, struct err *err)
 		return refuse(inout, &why, err);
 	}
 	read_row(r, 0, inout);
-	return true;
+	return go_on_from_revocation(db, inout, err);
 }
 
 /* Locks the row, so that no task begins meanwhile. *live: a live task of it, 0 = none. */
@@ -152,7 +179,23 @@ static bool check_move(struct db *db, const struct device *old, const struct dev
 		       rollouts[0]);
 }
 
-bool store_device_update(struct db *db, struct device *inout, int64_t rev, struct err *err)
+/* Credentials are bound to name and client id: another one makes the old password a stranger's. */
+static bool revoke_old(struct db *db, const struct device *old, struct device *now, int64_t *rev, struct err *err)
+{
+	bool renamed = strcmp(old->name, now->name) != 0;
+	if (!renamed && strcmp(old->client_id, now->client_id) == 0) {
+		return true;
+	}
+	static const struct sql next = {"device_next_epoch", "UPDATE devices SET epoch = epoch + 1, shown_epoch = epoch + 1 WHERE id = $1"};
+	struct sql_args a = {0};
+	sql_i64(&a, now->id);
+	now->epoch++;
+	return sql_run(db, &next, &a, err) && store_credential_revoke(db, old->name, now->epoch, !renamed && old->blocked_ms, rev, err) &&
+	       go_on_from_revocation(db, now, err) &&
+	       (!renamed || !old->blocked_ms || store_credential_revoke(db, now->name, now->epoch, true, rev, err));
+}
+
+bool store_device_update(struct db *db, struct device *inout, int64_t rev, int64_t *revoked, struct err *err)
 {
 	static const struct sql update = {
 		"device_update",
@@ -173,10 +216,11 @@ bool store_device_update(struct db *db, struct device *inout, int64_t rev, struc
 		return refuse(inout, &why, err);
 	}
 	read_row(r, 0, inout);
-	return true;
+	*revoked = 0;
+	return revoke_old(db, &old, inout, revoked, err);
 }
 
-bool store_device_delete(struct db *db, int64_t id, int64_t **rollouts, size_t *count, struct err *err)
+bool store_device_delete(struct db *db, int64_t id, struct device_deletion *out, struct err *err)
 {
 	static const struct sql delete = {
 		"device_delete",
@@ -195,11 +239,12 @@ bool store_device_delete(struct db *db, int64_t id, int64_t **rollouts, size_t *
 	sql_i64(&a, id);
 	scoped_free int64_t *ids = NULL;
 	size_t n = 0;
-	if (!active_rollouts(db, id, &ids, &n, err) || !sql_run(db, &delete, &a, err)) {
+	if (!active_rollouts(db, id, &ids, &n, err) || !sql_run(db, &delete, &a, err) ||
+	    !store_credential_revoke(db, old.name, old.epoch + 1, false, &out->revoked, err)) {
 		return false;
 	}
-	*rollouts = steal(&ids);
-	*count = n;
+	out->rollouts = steal(&ids);
+	out->rollout_count = n;
 	return true;
 }
 

@@ -11,14 +11,21 @@ struct device;
 struct err;
 struct page;
 
-/* name, product_id, client_id and mac ("" = none) go in; id, rev and times come back. ERR_EXISTS names which of name, clientId and mac is
- * taken; ERR_INVALID: no such product. */
+/* name, product_id, client_id and mac ("" = none) go in; id, epoch (its password counts as shown), rev and times come back. ERR_EXISTS
+ * names which of name, clientId and mac is taken; ERR_INVALID: no such product. */
 bool store_device_create(struct db *db, struct device *inout, struct err *err);
 /* Sets the same fields of inout->id. rev: the expected revision, 0 = any; another one is ERR_CONFLICT. While a task of it is live, name and
- * product stay as they are (ERR_CONFLICT). */
-bool store_device_update(struct db *db, struct device *inout, int64_t rev, struct err *err);
-/* With its tasks and rollouts: *rollouts (malloc'd, the caller frees) are the active ones among them. ERR_CONFLICT while a task is live. */
-bool store_device_delete(struct db *db, int64_t id, int64_t **rollouts, size_t *count, struct err *err);
+ * product stay as they are (ERR_CONFLICT). Another name or client id takes the next epoch and revokes what was issued before: *revoked is
+ * the last revocation's revision, 0 = none. */
+bool store_device_update(struct db *db, struct device *inout, int64_t rev, int64_t *revoked, struct err *err);
+/* With its tasks and rollouts, revoking its credentials: rollouts (malloc'd, the caller frees) are the active ones among them.
+ * ERR_CONFLICT while a task is live. */
+struct device_deletion {
+	int64_t *rollouts;
+	size_t rollout_count;
+	int64_t revoked;
+};
+bool store_device_delete(struct db *db, int64_t id, struct device_deletion *out, struct err *err);
 bool store_device_get(struct db *db, int64_t id, struct device *out, struct err *err);
 bool store_device_find(struct db *db, const char *name, struct device *out, struct err *err);
 /* *out is malloc'd, the caller frees it. */

@@ -187,17 +187,23 @@ static bool run_load(struct db *db, const struct loader *loader, const struct lo
 
 /* The callback travels behind one pointer so that run_load() is the same for all. */
 struct device_row {
-	void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version);
+	void (*row)(void *ctx, const struct device *);
 };
 static void give_device(const PGresult *r, int i, const struct load *load, void *row)
 {
 	const struct device_row *out = row;
-	out->row(load->ctx, sql_get_i64(r, i, 0), sql_get_text(r, i, 1), sql_get_i64(r, i, 2), sql_get_text(r, i, 3));
+	struct device d = {.id = sql_get_i64(r, i, 0),
+			   .product_id = sql_get_i64(r, i, 2),
+			   .epoch = sql_get_i64(r, i, 4),
+			   .blocked_ms = sql_get_bool(r, i, 5)};
+	sql_copy_text(r, i, 1, d.name, sizeof d.name);
+	sql_copy_text(r, i, 3, d.version, sizeof d.version);
+	out->row(load->ctx, &d);
 }
-static const struct loader devices = LOADER("devices", "id, name, product_id, version FROM devices", "true", "true", "id", give_device);
+static const struct loader devices =
+	LOADER("devices", "id, name, product_id, version, epoch, blocked_at IS NOT NULL FROM devices", "true", "true", "id", give_device);
 
-bool store_load_devices(struct db *db, const struct load *load,
-			void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err)
+bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device *), struct err *err)
 {
 	return run_load(db, &devices, load, &(struct device_row){row}, err);
 }

@@ -46,8 +46,8 @@ struct load {
 	size_t count;
 	void *ctx;
 };
-bool store_load_devices(struct db *db, const struct load *load,
-			void (*row)(void *ctx, int64_t id, const char *name, int64_t product, const char *version), struct err *err);
+/* id, name, product_id, version, epoch and blocked_ms (0 or not) are set. */
+bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device *), struct err *err);
 /* Firmware that is not deleted. */
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err);
 /* Active passive assignments. */

@@ -1,5 +1,6 @@
 #include "store/outbox.h"
 
+#include "common/clock.h"
 #include "common/scoped.h"
 #include "store/sql.h"
 
@@ -10,17 +11,26 @@ static const struct sql put_due = {"outbox_put_due",
 				   " ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 0"};
 static const struct sql put_taken = {
 	"outbox_put_taken",
-	"INSERT INTO outbox (task_id, due_at, attempt) SELECT id, " AFTER_MS(
-		"$2::float8 * (0.75 + 0.5 * random())") ", 1 FROM (SELECT DISTINCT unnest($1::bigint[])) u(id)"
-							" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1"};
+	"INSERT INTO outbox (task_id, due_at, attempt, taken_at) SELECT id, " AFTER_MS(
+		"$2::float8 * (0.75 + 0.5 * random())") ", 1, clock_timestamp() FROM (SELECT DISTINCT unnest($1::bigint[])) u(id)"
+							" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1, "
+							"taken_at = "
+							"excluded.taken_at"};
 static const struct sql claim = {
 	"outbox_claim",
-	"UPDATE outbox o SET attempt = least(attempt + 1, 30),"
+	"UPDATE outbox o SET attempt = least(attempt + 1, 30), taken_at = clock_timestamp(),"
 	" due_at = " AFTER_MS(
 		"least($3::float8, $2::float8 * 2 ^ attempt) * (0.75 + 0.5 * random())") " WHERE o.task_id IN"
 											 " (SELECT task_id FROM outbox WHERE due_at <= "
 											 "now() ORDER BY due_at LIMIT $1::int FOR UPDATE "
 											 "SKIP LOCKED) RETURNING o.task_id, o.attempt - 1"};
+/* the age is small even where the machines' clocks differ; a message lies in a session's queue as long as the interval it was sent with */
+static const struct sql hasten = {
+	"outbox_hasten",
+	"UPDATE outbox o SET due_at = clock_timestamp(), attempt = 0 FROM unnest($1::bigint[], $2::bigint[], $3::bool[]) u(id, age, "
+	"resumed)"
+	" WHERE o.task_id = u.id AND o.taken_at + CASE WHEN u.resumed THEN make_interval(secs => least($5::float8, $4::float8 * 2 ^ "
+	"greatest(o.attempt - 1, 0)) / 1000) ELSE interval '0' END <= clock_timestamp() - make_interval(secs => u.age::float8 / 1000)"};
 static const struct sql next_due = {"outbox_next", "SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::bigint FROM outbox"};
 static const struct sql retry = {"outbox_retry",
 				 "UPDATE outbox SET due_at = now(), attempt = greatest(attempt - 1, 0) WHERE task_id = ANY($1::bigint[])"};
@@ -48,6 +58,31 @@ static bool run(struct db *db, const struct sql *stmt, const int64_t *tasks, siz
 bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken, int64_t min_ms, struct err *err)
 {
 	return taken ? run(db, &put_taken, tasks, n, &min_ms, err) : run(db, &put_due, tasks, n, NULL, err);
+}
+
+bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t n, const struct outbox_pace *pace, struct err *err)
+{
+	struct sql_args a = {0};
+	struct sql_list lists[3];
+	int64_t now = clock_wall_ms();
+	for (size_t i = 0; i < 3; i++) {
+		sql_list_init(&lists[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		sql_list_i64(&lists[0], rows[i].task_id);
+		sql_list_i64(&lists[1], rows[i].since_ms < now ? now - rows[i].since_ms : 0);
+		sql_list_bool(&lists[2], rows[i].resumed);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		sql_array(&a, &lists[i]);
+	}
+	sql_i64(&a, pace->min_ms);
+	sql_i64(&a, pace->max_ms);
+	bool ok = sql_run(db, &hasten, &a, err);
+	for (size_t i = 0; i < 3; i++) {
+		sql_list_free(&lists[i]);
+	}
+	return ok;
 }
 
 bool store_outbox_retry(struct db *db, const int64_t *tasks, size_t n, struct err *err)

@@ -31,6 +31,15 @@ bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken,
 bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms,
 			struct err *err);
 
+/* The device listens since then (ms since 1970 by this machine's clock): due now, unless a sender took it later. resumed: it has got what
+ * lay in its session's queue, so only what had expired there. */
+struct outbox_hasten {
+	int64_t task_id;
+	int64_t since_ms;
+	bool resumed;
+};
+bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t n, const struct outbox_pace *pace, struct err *err);
+
 /* The broker did not take it: due now. */
 bool store_outbox_retry(struct db *db, const int64_t *tasks, size_t n, struct err *err);
 

@@ -86,7 +86,8 @@ static bool check_unused(struct db *db, int64_t id, struct err *err)
 	static const struct sql lock = {"product_lock", "SELECT 1 FROM products WHERE id = $1 FOR UPDATE"};
 	static const struct sql use = {"product_use", "SELECT (SELECT count(*) FROM devices WHERE product_id = $1), "
 						      "(SELECT count(*) FROM firmware WHERE product_id = $1 AND deleted_at IS NULL), "
-						      "(SELECT count(*) FROM rollouts WHERE product_id = $1 AND ended_at IS NULL)"};
+						      "(SELECT count(*) FROM rollouts WHERE product_id = $1 AND ended_at IS NULL), "
+						      "(SELECT count(*) FROM licences WHERE product_id = $1)"};
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *locked = sql_query(db, &lock, &a, err);
@@ -103,10 +104,12 @@ static bool check_unused(struct db *db, int64_t id, struct err *err)
 	int64_t devices = sql_get_i64(r, 0, 0);
 	int64_t firmware = sql_get_i64(r, 0, 1);
 	int64_t rollouts = sql_get_i64(r, 0, 2);
-	if (devices || firmware || rollouts) {
+	int64_t licences = sql_get_i64(r, 0, 3);
+	if (devices || firmware || rollouts || licences) {
 		return err_set(err, ERR_CONFLICT,
-			       "the product is in use (devices: %" PRId64 ", firmware: %" PRId64 ", active rollouts: %" PRId64 ")", devices,
-			       firmware, rollouts);
+			       "the product is in use (devices: %" PRId64 ", firmware: %" PRId64 ", active rollouts: %" PRId64
+			       ", licences: %" PRId64 ")",
+			       devices, firmware, rollouts, licences);
 	}
 	return true;
 }

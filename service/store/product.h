@@ -16,7 +16,8 @@ bool store_product_create(struct db *db, struct product *inout, struct err *err)
 /* Sets key, name and description of inout->id. rev: the expected revision, 0 = any; another one is ERR_CONFLICT. ERR_NOT_FOUND, ERR_EXISTS.
  */
 bool store_product_update(struct db *db, struct product *inout, int64_t rev, struct err *err);
-/* With the history of what it had. ERR_CONFLICT while it has devices, firmware or a standing rollout; the sentence counts them. */
+/* With the history of what it had. ERR_CONFLICT while it has devices, firmware, licences or a standing rollout; the sentence counts them.
+ * Its gateway goes along. */
 bool store_product_delete(struct db *db, int64_t id, struct err *err);
 bool store_product_get(struct db *db, int64_t id, struct product *out, struct err *err);
 /* page->name is a key. *out is malloc'd, the caller frees it. */

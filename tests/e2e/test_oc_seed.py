@@ -61,7 +61,7 @@ def test_push_from_upload_to_success_with_a_device_made_of_mosquitto_sub_and_cur
     answer = json.loads(typed(site, UPLOAD, name="serialTest", productId=product, your_token=token, file_path=binary))
     assert (answer["success"], answer["errorCode"], answer["errorMsg"]) == (True, 200, "成功")
 
-    listener = mqtt.mosquitto_sub(site.broker.port, "/oc/devices/esp_1-A/sys/ota")
+    listener = mqtt.mosquitto_sub(site.broker.port, "esp_1-A", "/oc/devices/esp_1-A/sys/ota")
     time.sleep(0.3)
     answer = json.loads(typed(site, ENABLE, deviceName="esp_1-A", your_token=token))
     assert answer["errorCode"] == 200
@@ -82,10 +82,9 @@ def test_push_from_upload_to_success_with_a_device_made_of_mosquitto_sub_and_cur
     assert place.read_bytes() == binary.read_bytes()
     site.until_state(device, "downloaded")
 
-    replies = mqtt.Client(site.broker.port).subscribe("/oc/devices/esp_1-A/sys/ota/report_reply")
-    mqtt.mosquitto_pub(site.broker.port, "/oc/devices/esp_1-A/sys/ota/report", json.dumps({"version": offer["version"]}))
+    replies = site.overseer().subscribe("/oc/devices/esp_1-A/sys/ota/report_reply")
+    mqtt.mosquitto_pub(site.broker.port, "esp_1-A", "/oc/devices/esp_1-A/sys/ota/report", json.dumps({"version": offer["version"]}))
     assert replies.next().json["code"] == "200"
-    replies.close()
     assert site.task(device)["state"] == "succeeded", "the reply comes after the commit"
     assert site.walk(device) == ["queued", "notified", "downloading", "downloaded", "succeeded"]
 

@@ -62,6 +62,7 @@ def test_check_config_says_yes(shared):
 
 
 def test_print_config_names_every_key_and_masks_secrets(site):
+    del site.otad.settings["mqtt_password_file"]
     site.otad.write_config(mqtt_password="do not show", pg="postgresql://u:do-not-show@/x?host=/tmp")
     shown = site.otad.run("--print-config")
     assert shown.returncode == 0
@@ -78,7 +79,7 @@ BAD_CONFIG = [
 
 @pytest.mark.parametrize("change", BAD_CONFIG, ids=str)
 def test_bad_configuration_is_refused_with_key_and_place(tmp_path, shared, change):
-    otad = Otad(tmp_path / "otad", shared.otad.settings["pg"], "", 1, change)
+    otad = Otad(tmp_path / "otad", shared.otad.settings["pg"], "", 1, settings=change)
     done = otad.run("--check-config")
     assert done.returncode not in (0, 99) and done.returncode > 0
     assert next(iter(change)) in done.stderr, done.stderr
@@ -316,7 +317,7 @@ def test_the_simulator_s_devices_are_all_updated(site):
     for number in range(1, 21):
         site.operator.post("/api/v2/otaEnable", name=firmware.name, deviceName=f"sim-{number}").must(200)
     done = subprocess.run(
-        [SIMULATOR, "--url", site.otad.url, "--mqtt", f"127.0.0.1:{site.broker.port}", "--devices", "sim-", "--count", "20", "--exit-after", "1", "--timeout", "60s"],
+        [SIMULATOR, "--url", site.otad.url, "--mqtt", f"127.0.0.1:{site.broker.port}", "--devices", "sim-", "--mqtt-keys", site.keys.keys, "--count", "20", "--exit-after", "1", "--timeout", "60s"],
         capture_output=True, text=True, timeout=90, env=ENVIRONMENT,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

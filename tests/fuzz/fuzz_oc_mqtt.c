@@ -34,12 +34,18 @@ static void check_report(const struct report *r)
 
 static void check_message(const struct message *m, const struct err *err)
 {
-	CHECK(*m->device ? text_is_device_name(m->device) : m->kind == MESSAGE_BAD && !m->answerable);
+	CHECK(*m->device ? text_is_device_name(m->device) : m->kind == MESSAGE_BAD && !m->answerable && !m->about_chunk);
+	CHECK(!m->answerable || !m->about_chunk);
 	CHECK((m->kind == MESSAGE_BAD) == (err->kind != ERR_NONE));
 	CHECK(m->kind != MESSAGE_BAD || *err->text);
-	CHECK(fits(m->alias, sizeof m->alias) && (m->kind == MESSAGE_PUSH || !*m->alias));
+	CHECK(fits(m->alias, sizeof m->alias) && (m->kind == MESSAGE_PUSH || m->about_chunk || !*m->alias));
 	if (m->kind == MESSAGE_REPORT) {
 		check_report(&m->report);
+	}
+	if (m->kind == MESSAGE_CHUNK) {
+		const struct message_chunk *c = &m->chunk;
+		CHECK(m->about_chunk && c->task_id >= (*m->alias ? 0 : 1) && c->offset >= 0);
+		CHECK(c->length >= 1 && c->length <= MESSAGE_CHUNK_MAX);
 	}
 }
 
@@ -49,7 +55,9 @@ static void check_topic_kind(const struct message *m, const char *topic, const c
 {
 	char device[TOPIC_DEVICE_SIZE];
 	enum topic_kind kind = topic_parse(topic, strlen(topic), device);
-	CHECK((*m->device != '\0') == (kind == TOPIC_OTA || kind == TOPIC_REPORT || kind == TOPIC_PROGRESS || kind == TOPIC_GET));
+	CHECK((*m->device != '\0') ==
+	      (kind == TOPIC_OTA || kind == TOPIC_REPORT || kind == TOPIC_PROGRESS || kind == TOPIC_GET || kind == TOPIC_CHUNK_GET));
+	CHECK(m->about_chunk == (kind == TOPIC_CHUNK_GET));
 	if (kind != TOPIC_OTA || len > MESSAGE_MAX) {
 		return;
 	}
@@ -90,6 +98,11 @@ static void check_replies(const char *device, const struct err *why)
 	buf_reset(&out);
 	oc_messages.get_reply(device, NULL, why, "http://ota.example.com", topic, &out);
 	check_topic(topic, TOPIC_GET_REPLY, device);
+	json = read_strings(&out);
+	cJSON_Delete(json);
+	buf_reset(&out);
+	oc_messages.chunk_reply(device, why, topic, &out);
+	check_topic(topic, TOPIC_CHUNK_GET_REPLY, device);
 	json = read_strings(&out);
 	cJSON_Delete(json);
 }
@@ -134,6 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (*m.device) {
 		check_replies(m.device, err.kind != ERR_NONE ? &err : NULL);
 		check_push(m.device, m.report.version);
+		char answer[TOPIC_SIZE];
+		oc_messages.chunk(m.device, &m.chunk, answer);
+		check_topic(answer, TOPIC_CHUNK, m.device);
 	}
 	return 0;
 }

@@ -242,7 +242,7 @@ void fetch_start(struct device *d)
 	f->total = d->offer.size;
 	f->in_parts = d->sim->opt.range > 0;
 	stats_tell(d, EVENT_DOWNLOAD, &d->offer, "%s", url);
-	if (!http_open(&f->call, url)) {
+	if (!http_open(d->sim->http, &f->call, url)) {
 		fetch_stop(d);
 		device_fail(d, STEP_DOWNLOAD_FAILED, "no URL: %s", url);
 		return;

@@ -11,6 +11,7 @@ struct http {
 	CURLM *multi;
 	struct loop *loop;
 	struct loop_timer timer;
+	const char *cafile;
 };
 
 static void collect(struct http *http)
@@ -74,7 +75,7 @@ static int want_timer(CURLM *multi, long delay_ms, void *ctx)
 	return 0;
 }
 
-struct http *http_new(struct loop *loop, int64_t parallel, struct err *err)
+struct http *http_new(struct loop *loop, int64_t parallel, const char *cafile, struct err *err)
 {
 	struct http *http = calloc(1, sizeof *http);
 	if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->multi = curl_multi_init())) {
@@ -83,6 +84,7 @@ struct http *http_new(struct loop *loop, int64_t parallel, struct err *err)
 		return NULL;
 	}
 	http->loop = loop;
+	http->cafile = cafile;
 	http->timer = (struct loop_timer){.fn = on_timer, .ctx = http};
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
@@ -105,7 +107,7 @@ void http_free(struct http **http)
 	*http = NULL;
 }
 
-bool http_open(struct http_call *call, const char *url)
+bool http_open(const struct http *http, struct http_call *call, const char *url)
 {
 	call->easy = curl_easy_init();
 	if (!call->easy) {
@@ -120,6 +122,9 @@ bool http_open(struct http_call *call, const char *url)
 	curl_easy_setopt(call->easy, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
 	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(call->easy, CURLOPT_LOW_SPEED_TIME, 60L);
+	if (http->cafile) {
+		curl_easy_setopt(call->easy, CURLOPT_CAINFO, http->cafile);
+	}
 	return curl_easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK;
 }
 

@@ -19,12 +19,13 @@ struct http_call {
 	char why[CURL_ERROR_SIZE]; /* libcurl's sentence on a failure */
 };
 
-/* At most `parallel` connections at once; further calls wait for one. */
-struct http *http_new(struct loop *loop, int64_t parallel, struct err *err);
+/* At most `parallel` connections at once; further calls wait for one. cafile: CA certificates for https, NULL = the system's; it must live
+ * as long. */
+struct http *http_new(struct loop *loop, int64_t parallel, const char *cafile, struct err *err);
 void http_free(struct http **http);
 
 /* Makes the easy handle, with what every device's requests have in common. False when memory is out. */
-bool http_open(struct http_call *call, const char *url);
+bool http_open(const struct http *http, struct http_call *call, const char *url);
 
 /* Starts the call; done() follows, never before this returns. */
 void http_start(struct http *http, struct http_call *call);

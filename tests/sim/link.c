@@ -16,7 +16,7 @@
 #include "sim.h"
 
 /* A broker's listen queue is about a hundred; a SYN that it drops comes again only after a second. */
-enum { DIALLING_MAX = 64, DEADLINE_MS = 15000, PAUSE_MIN_MS = 250, PAUSE_MAX_MS = 5000, PATTERN_SIZE = 256 };
+enum { DIALLING_MAX = 64, DEADLINE_MS = 15000, PAUSE_MIN_MS = 250, PAUSE_MAX_MS = 5000 };
 
 static void dial(struct device *d);
 
@@ -76,7 +76,9 @@ static void look_after(struct device *d, int rc)
 		mosquitto_disconnect(link->client);
 		lose(d, "the broker denies the subscription");
 	} else {
-		uint32_t events = (uint32_t)EPOLLIN | (mosquitto_want_write(link->client) ? (uint32_t)EPOLLOUT : 0);
+		/* Before a TLS handshake the library does not say that it waits for the TCP connection. */
+		bool out = mosquitto_want_write(link->client) || (d->sim->login.tls && !link->dialled);
+		uint32_t events = (uint32_t)EPOLLIN | (out ? (uint32_t)EPOLLOUT : 0);
 		link->fd = fd;
 		if (!loop_watch(d->sim->loop, fd, events, on_ready, d)) {
 			lose(d, strerror(errno));
@@ -91,6 +93,7 @@ static void on_ready(void *ctx, int fd, uint32_t events)
 	int rc = MOSQ_ERR_SUCCESS;
 	errno = 0;
 	if (events & EPOLLOUT) {
+		d->link.dialled = true;
 		rc = mosquitto_loop_write(d->link.client, 1);
 	}
 	if (rc == MOSQ_ERR_SUCCESS && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
@@ -202,8 +205,7 @@ static void on_publish(struct mosquitto *client, void *ctx, int mid)
 	}
 }
 
-/* Puts the name where the pattern says {device}. */
-static void fill_in(char *out, size_t size, const char *pattern, const char *name)
+void link_fill_in(char *out, size_t size, const char *pattern, const char *name)
 {
 	const char *mark = strstr(pattern, "{device}");
 	if (mark) {
@@ -231,20 +233,17 @@ static struct mosquitto *new_client(struct device *d, const char *id)
 
 static bool make_client(struct device *d)
 {
-	const struct options *opt = &d->sim->opt;
-	char text[PATTERN_SIZE];
-	char password[PATTERN_SIZE];
-	fill_in(text, sizeof text, opt->client_id, d->name);
-	struct mosquitto *client = new_client(d, text);
+	char id[LINK_PATTERN_SIZE];
+	link_fill_in(id, sizeof id, d->sim->opt.client_id, d->name);
+	struct mosquitto *client = new_client(d, id);
 	if (!client) {
 		return false;
 	}
-	d->link.client = client;
-	if (opt->username) {
-		fill_in(text, sizeof text, opt->username, d->name);
-		fill_in(password, sizeof password, opt->password ? opt->password : "", d->name);
-		mosquitto_username_pw_set(client, text, opt->password ? password : NULL);
+	if (!login_apply(d, client, id)) {
+		mosquitto_destroy(client);
+		return false;
 	}
+	d->link.client = client;
 	mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, 1);
 	mosquitto_connect_callback_set(client, on_connect);
 	mosquitto_subscribe_callback_set(client, on_subscribe);
@@ -261,6 +260,7 @@ static void dial(struct device *d)
 		return;
 	}
 	d->link.connack = 0;
+	d->link.dialled = false;
 	loop_arm(d->sim->loop, &d->link.retry, DEADLINE_MS);
 	loop_arm(d->sim->loop, &d->link.misc, d->sim->opt.keepalive_s * 250);
 	errno = 0;

@@ -3,6 +3,7 @@
 #define SIM_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
 #include "common/topic.h"
@@ -12,6 +13,8 @@ struct device;
 struct err;
 struct mosquitto;
 struct sim;
+
+enum { LINK_PATTERN_SIZE = 256 };
 
 enum link_state { LINK_DOWN, LINK_QUEUED, LINK_CONNECTING, LINK_SUBSCRIBING, LINK_UP };
 
@@ -23,6 +26,7 @@ struct link {
 	int connack; /* 0 = accepted, or no answer */
 	bool denied;
 	bool was_up;
+	bool dialled;            /* the TCP connection of this attempt is there */
 	struct loop_timer retry; /* next connect, or the deadline of the present one */
 	struct loop_timer misc;
 	STAILQ_ENTRY(device) queue;
@@ -32,6 +36,9 @@ struct link {
 bool link_resolve(struct sim *sim, struct err *err);
 void link_start(struct device *d);
 void link_stop(struct device *d);
+/* Puts the name where the pattern says {device}. */
+void link_fill_in(char *out, size_t size, const char *pattern, const char *name);
+
 /* QoS 1. Returns the message id, or 0 if the link is not up: the caller repeats. */
 int link_publish(struct device *d, enum topic_kind kind, const char *text);
 

@@ -79,11 +79,11 @@ static bool set_up(struct sim *sim, struct err *err)
 	if (!sim->devices) {
 		return err_set(err, ERR_INTERNAL, "no memory for %zu devices", sim->count);
 	}
-	if (!raise_limit(&sim->opt, err) || (sim->opt.mqtt_host[0] && !link_resolve(sim, err))) {
+	if (!login_load(sim, err) || !raise_limit(&sim->opt, err) || (sim->opt.mqtt_host[0] && !link_resolve(sim, err))) {
 		return false;
 	}
 	sim->loop = loop_new(err);
-	sim->http = sim->loop ? http_new(sim->loop, sim->opt.parallel, err) : NULL;
+	sim->http = sim->loop ? http_new(sim->loop, sim->opt.parallel, sim->opt.cafile, err) : NULL;
 	if (!sim->http) {
 		return false;
 	}
@@ -104,6 +104,7 @@ static void tear_down(struct sim *sim)
 	}
 	loop_free(&sim->loop);
 	stats_free(&sim->stats);
+	login_clear(&sim->login);
 	free(sim->devices);
 }
 

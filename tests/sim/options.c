@@ -35,8 +35,12 @@ static const struct option TABLE[] = {
 	{"url", TEXT, "URL", AT(url), 0, 0,
 	 "otad, for polls and for pushes without a full URL (default $OTAD_URL or http://127.0.0.1:8080)"},
 	{"client-id", TEXT, "TEXT", AT(client_id), 0, 0, "{device} stands for the device's name (default {device})"},
-	{"username", TEXT, "TEXT", AT(username), 0, 0, "likewise; without it the device connects anonymously"},
-	{"password", TEXT, "TEXT", AT(password), 0, 0, "likewise"},
+	{"username", TEXT, "TEXT", AT(username), 0, 0, "likewise (default {device}, if there is a password)"},
+	{"password-file", TEXT, "FILE", AT(password_file), 0, 0, "its first line is the password (or $OTAD_SIM_PASSWORD holds it)"},
+	{"password", TEXT, "TEXT", AT(password), 0, 0, "the same, where everybody on this machine may read it; {device} as above"},
+	{"mqtt-keys", TEXT, "FILE", AT(mqtt_keys), 0, 0,
+	 "otad's mqtt_keys_file: every device's own password is derived from it, for epoch 1 (default $OTAD_MQTT_KEYS_FILE; none)"},
+	{"cafile", TEXT, "FILE", AT(cafile), 0, 0, "TLS to the broker, and this CA for it and for https (default $OTAD_CA; none)"},
 	{"persistent", FLAG, NULL, AT(persistent), 0, 0, "keep the session at the broker (clean session off)"},
 	{"keepalive", NUMBER, "S", AT(keepalive_s), 5, 3600, "MQTT keep-alive in seconds (default 60)"},
 	{"parallel", NUMBER, "N", AT(parallel), 1, 100000, "HTTP connections at once, all devices together (default 1000)"},
@@ -88,6 +92,8 @@ static const char INTRO[] =
 	"A device connects, subscribes to /oc/devices/{name}/sys/ota and waits. At a push it downloads the file, verifies\n"
 	"size, md5 and sha256, \"installs\" it, and reports its version on .../sys/ota/report until .../sys/ota/report_reply\n"
 	"says code 200. A push with a task id that it has handled counts as a duplicate and does nothing.\n"
+	"\n"
+	"Without words about the login, the environment says how: after `. var/env` of deploy/up, every device logs in.\n"
 	"\n"
 	"  otad-sim --device esp-1 --exit-after 1                             one update, shown step by step\n"
 	"  otad-sim --devices esp- --count 1000 --exit-after 1 --quiet        esp-1 ... esp-1000, a summary\n"
@@ -264,11 +270,40 @@ static bool check(struct options *o, struct err *err)
 	return true;
 }
 
+static bool is_none(const char *text)
+{
+	return text && (!*text || strcmp(text, "none") == 0);
+}
+
+/* One way to log in: what the command line says, else the environment's password, else the environment's keys, else none. */
+static bool choose_login(struct options *o, struct err *err)
+{
+	if (o->mqtt_keys && (o->username || o->password || o->password_file)) {
+		return err_set(err, ERR_INVALID, "--mqtt-keys derives user names and passwords: leave --username and --password out");
+	}
+	if (o->password && o->password_file) {
+		return err_set(err, ERR_INVALID, "--password and --password-file: one of them");
+	}
+	if (!o->mqtt_keys && !o->password && !o->password_file) {
+		o->password = getenv("OTAD_SIM_PASSWORD");
+	}
+	if (!o->mqtt_keys && !o->username && !o->password && !o->password_file) {
+		o->mqtt_keys = getenv("OTAD_MQTT_KEYS_FILE");
+	}
+	if (!o->username && (o->password || o->password_file)) {
+		o->username = "{device}";
+	}
+	o->mqtt_keys = is_none(o->mqtt_keys) ? NULL : o->mqtt_keys;
+	o->cafile = is_none(o->cafile) ? NULL : o->cafile;
+	return true;
+}
+
 bool options_parse(struct options *o, int argc, char **argv, struct err *err)
 {
 	*o = (struct options){.count = 1,
 			      .first = 1,
 			      .url = getenv("OTAD_URL"),
+			      .cafile = getenv("OTAD_CA"),
 			      .client_id = "{device}",
 			      .keepalive_s = 60,
 			      .parallel = 1000,
@@ -286,5 +321,5 @@ bool options_parse(struct options *o, int argc, char **argv, struct err *err)
 	}
 	for (o->url_len = (int)strnlen(o->url, 1024); o->url_len > 0 && o->url[o->url_len - 1] == '/'; o->url_len--) {
 	}
-	return broker(o, err) && check(o, err);
+	return broker(o, err) && choose_login(o, err) && check(o, err);
 }

@@ -23,6 +23,9 @@ struct options {
 	const char *client_id;
 	const char *username;
 	const char *password;
+	const char *password_file; /* $OTAD_SIM_PASSWORD stands in password */
+	const char *mqtt_keys;     /* NULL unless passwords are to be derived */
+	const char *cafile;        /* NULL: the system's for https, no TLS to the broker */
 	bool persistent;
 	int64_t keepalive_s;
 	int64_t parallel;

@@ -71,7 +71,7 @@ static void ask(void *ctx)
 	if (!d->poll.call.easy) {
 		char url[URL_SIZE];
 		snprintf(url, sizeof url, "%.*s/api/v2/otaPassiveEnable?deviceName=%s", opt->url_len, opt->url, d->name);
-		if (!http_open(&d->poll.call, url)) {
+		if (!http_open(d->sim->http, &d->poll.call, url)) {
 			stats_tell(d, EVENT_POLL_FAILED, NULL, "no URL: %s", url);
 			return;
 		}

@@ -13,6 +13,7 @@
 #include "common/topic.h"
 #include "fetch.h"
 #include "link.h"
+#include "login.h"
 #include "loop.h"
 #include "options.h"
 #include "poll.h"
@@ -64,6 +65,7 @@ struct device {
 
 struct sim {
 	struct options opt;
+	struct login login;
 	struct loop *loop;
 	struct http *http;
 	struct stats stats;

@@ -250,7 +250,10 @@ static struct config *load(struct replica *r, const char *settings)
 	service_uri(uri);
 	snprintf(path, sizeof path, "%s/key", r->dir);
 	write_file(path, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
-	snprintf(text, sizeof text, "pg = %s\nmaster_key_file = %s\ncache_dir = %s/cache\n%s", uri, path, r->dir, settings);
+	snprintf(text, sizeof text, "pg = %s\nmaster_key_file = %s\ncache_dir = %s/cache\nmqtt_keys_file = %s/mqtt.keys\n%s", uri, path,
+		 r->dir, r->dir, settings);
+	snprintf(path, sizeof path, "%s/mqtt.keys", r->dir);
+	write_file(path, "k1 the-signing-key-of-the-tests\n");
 	snprintf(path, sizeof path, "%s/conf", r->dir);
 	write_file(path, text);
 	struct config *config = config_load(path, &err);

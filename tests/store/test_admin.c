@@ -15,9 +15,11 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/scoped.h"
+#include "common/seal.h"
 #include "config/config.h"
 #include "engine/admin.h"
 #include "engine/private.h"
+#include "engine/teller.h"
 #include "engine/throttle.h"
 #include "pg.h"
 #include "store/artifact.h"
@@ -586,26 +588,26 @@ static void a_key_has_one_request_and_one_answer(void **state)
 	(void)state;
 	struct err err = {0};
 	struct idempotency one = {.actor = "alice", .key = "k", .request = {1}};
-	assert_true(admin_idempotency_find(&worker, &one, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &one, &err));
 	assert_int_equal(one.status, 0);
 	struct idempotency again = {.actor = "alice", .key = "k", .request = {1}};
-	assert_err(admin_idempotency_find(&worker, &again, &err), &err, ERR_CONFLICT, "still running");
+	assert_err(admin_idempotency_find(&engine, &worker, &again, &err), &err, ERR_CONFLICT, "still running");
 	char body[] = "{\"id\":1}";
 	one.status = 201;
 	one.body = body;
-	assert_true(admin_idempotency_store(&worker, &one, &err));
-	assert_true(admin_idempotency_find(&worker, &again, &err));
+	assert_true(admin_idempotency_store(&engine, &worker, &one, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &again, &err));
 	assert_int_equal(again.status, 201);
 	assert_string_equal(again.body, body);
 	free(again.body);
 	pg_run(uri, "UPDATE idempotency SET at = now() - interval '23 hours'");
-	assert_true(admin_idempotency_find(&worker, &again, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &again, &err));
 	assert_int_equal(again.status, 201);
 	free(again.body);
 	struct idempotency other = {.actor = "alice", .key = "k", .request = {2}};
-	assert_err(admin_idempotency_find(&worker, &other, &err), &err, ERR_CONFLICT, "another request");
+	assert_err(admin_idempotency_find(&engine, &worker, &other, &err), &err, ERR_CONFLICT, "another request");
 	other.actor = "bob"; /* keys are each actor's own */
-	assert_true(admin_idempotency_find(&worker, &other, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &other, &err));
 	assert_int_equal(other.status, 0);
 }
 
@@ -615,16 +617,16 @@ static void a_key_is_free_again_after_a_failure_a_crash_or_a_day(void **state)
 	struct err err = {0};
 	struct idempotency one = {.actor = "alice", .key = "k", .request = {1}};
 	struct idempotency other = {.actor = "alice", .key = "k", .request = {2}};
-	assert_true(admin_idempotency_find(&worker, &one, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &one, &err));
 	assert_true(admin_idempotency_drop(&worker, &one, &err));
-	assert_true(admin_idempotency_find(&worker, &other, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &other, &err));
 	pg_run(uri, "UPDATE idempotency SET at = now() - interval '2 minutes'"); /* whoever held it died */
-	assert_true(admin_idempotency_find(&worker, &one, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &one, &err));
 	one.status = 201;
 	one.body = (char[]){""};
-	assert_true(admin_idempotency_store(&worker, &one, &err));
+	assert_true(admin_idempotency_store(&engine, &worker, &one, &err));
 	pg_run(uri, "UPDATE idempotency SET at = now() - interval '25 hours'");
-	assert_true(admin_idempotency_find(&worker, &other, &err));
+	assert_true(admin_idempotency_find(&engine, &worker, &other, &err));
 	assert_int_equal(other.status, 0);
 }
 
@@ -651,7 +653,10 @@ static void the_connection_is_found_dead_and_replaced(void **state)
 int main(void)
 {
 	static struct config config = {.login_ttl = INT64_C(3600000)};
+	static const uint8_t key[32] = {1};
 	atomic_store(&engine.config, &config);
+	engine.seal_key = seal_key_new(key);
+	engine.teller = teller_new();
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_write_leaves_one_audit_row_and_one_change_and_settles),

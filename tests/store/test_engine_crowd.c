@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "engine/dispatch.h"
 #include "engine/engine.h"
+#include "engine/presence.h"
 #include "site.h"
 
 enum { THREADS = 4, ACTS = 250, DEVICES = 12 };
@@ -107,7 +108,7 @@ static void look_around(struct replica *r, const char *device, const struct offe
 	poll_explain(r->engine, device, "app", true, &out);
 	engine_health(r->engine, &health);
 	engine_token_role(r->engine, "nobody", name);
-	dispatch_presence(r->engine, device);
+	presence_asked(r->engine, device);
 	if (dispatch_message(r->engine, &item, &message)) {
 		dispatch_sent(r->engine, item.task_id);
 	}

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/clock.h"
 #include "engine/dispatch.h"
 #include "engine/engine.h"
+#include "engine/presence.h"
 #include "site.h"
 
 static struct replica *r;
@@ -228,21 +230,49 @@ static void whatever_ends_a_task_ends_its_repetitions(void **state)
 	}
 }
 
+/* As a transport does: publishes it, and the broker takes it. */
+static void publish(int64_t task)
+{
+	struct dispatch_message message;
+	const struct dispatch_item item = {.task_id = task};
+	assert_true(dispatch_message(r->engine, &item, &message));
+	dispatch_sent(r->engine, task);
+	site_until(1, "SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND state = 'notified'", task);
+}
+
+/* Far away, and handed to a sender as long ago as given. */
+static void postpone(int64_t task, const char *taken_ago)
+{
+	site_run(
+		"UPDATE outbox SET attempt = 7, due_at = now() + interval '1 h', taken_at = now() - interval '%s' WHERE task_id = %" PRId64,
+		taken_ago, task);
+}
+
+static void until_due(int64_t task)
+{
+	site_until(1, "SELECT count(*) FROM outbox WHERE due_at <= now() AND attempt = 0 AND task_id = %" PRId64, task);
+}
+
+/* Whatever was asked before has been committed. */
+static void settle(void)
+{
+	assert_done(report_version(r, site_device(), "1.0", false), ERR_NONE);
+}
+
 static void a_device_that_shows_up_is_told_at_once(void **state)
 {
 	(void)state;
 	const char *device = site_device();
 	int64_t task = push(r, device, SITE_KNOWN);
-	site_run("UPDATE outbox SET attempt = 7 WHERE task_id = %" PRId64, task);
-	size_t before = replica_ready(r, task);
+	dispatch_failed(r->engine, task); /* the broker did not take it */
+	settle();
+	postpone(task, "1 h");
 	assert_done(poll_as(r, device, ""), ERR_NONE); /* never seen since the start: it was away */
-	for (int64_t deadline = 0; replica_ready(r, task) == before; site_pause()) {
-		assert_true(site_in_time(&deadline));
-	}
-	assert_int_equal(attempt_of(task), 1); /* back-off begins anew */
-	poll_as(r, device, "");                /* it has not been away */
-	report_version(r, site_device(), "1.0", false);
-	assert_int_equal(replica_ready(r, task), before + 1);
+	until_due(task);                               /* back-off begins anew */
+	postpone(task, "1 h");
+	poll_as(r, device, ""); /* it has not been away */
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
 }
 
 static void a_device_that_asks_is_told_again(void **state)
@@ -250,11 +280,78 @@ static void a_device_that_asks_is_told_again(void **state)
 	(void)state;
 	const char *device = site_device();
 	int64_t task = push(r, device, SITE_KNOWN);
-	dispatch_presence(r->engine, device);
-	for (int64_t deadline = 0; replica_ready(r, task) < 2; site_pause()) {
-		assert_true(site_in_time(&deadline));
-	}
-	dispatch_presence(r->engine, "d0"); /* nobody: nothing */
+	publish(task);
+	postpone(task, "1 h");
+	presence_asked(r->engine, device); /* it has it since a moment */
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
+	usleep(1100000);
+	presence_asked(r->engine, device);
+	until_due(task);
+	presence_asked(r->engine, "d0"); /* nobody: nothing */
+}
+
+static void who_subscribes_after_the_message_was_sent_gets_it_once(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t attempt;
+	int64_t task = push(r, device, SITE_KNOWN);
+	publish(task);
+	postpone(task, "2 s");
+	usleep(5000);
+	presence_told(r->engine, device, PRESENCE_SUBSCRIBED, false, 0);
+	until_due(task);
+	assert_int_equal(claim(r, task, &attempt), 1);
+	publish(task);
+	postpone(task, "0 s");
+	presence_told(r->engine, device, PRESENCE_SUBSCRIBED, false, 500); /* what another replica heard of the same */
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
+}
+
+static void what_another_replica_sent_since_is_not_sent_again(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	publish(task);
+	usleep(200000);
+	postpone(task, "0 s"); /* taken a moment ago, not by us */
+	presence_told(r->engine, device, PRESENCE_SUBSCRIBED, false, 100);
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
+}
+
+static void a_resumed_session_has_got_what_lay_in_its_queue(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	publish(task);
+	usleep(5000);
+	postpone(task, "5 m"); /* the seventh repetition lives ten minutes at the broker */
+	presence_told(r->engine, device, PRESENCE_CONNECTED, true, 0);
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
+	postpone(task, "11 m"); /* expired there */
+	presence_told(r->engine, device, PRESENCE_CONNECTED, true, 0);
+	until_due(task);
+}
+
+static void who_connects_without_a_subscription_hears_nothing_yet(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	publish(task);
+	usleep(5000);
+	postpone(task, "1 h");
+	presence_told(r->engine, device, PRESENCE_CONNECTED, false, 0);
+	presence_told(r->engine, device, PRESENCE_GONE, false, 0);
+	presence_told(r->engine, "d0", PRESENCE_SUBSCRIBED, false, 0);
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
 }
 
 /* --- the message --- */
@@ -440,6 +537,10 @@ int main(void)
 		SITE_TEST(whatever_ends_a_task_ends_its_repetitions),
 		SITE_TEST(a_device_that_shows_up_is_told_at_once),
 		SITE_TEST(a_device_that_asks_is_told_again),
+		SITE_TEST(who_subscribes_after_the_message_was_sent_gets_it_once),
+		SITE_TEST(what_another_replica_sent_since_is_not_sent_again),
+		SITE_TEST(a_resumed_session_has_got_what_lay_in_its_queue),
+		SITE_TEST(who_connects_without_a_subscription_hears_nothing_yet),
 		SITE_TEST(the_message_is_the_offer_of_the_task),
 		SITE_TEST(nothing_is_sent_for_a_task_that_is_over_or_in_hand),
 		SITE_TEST(a_stray_row_is_dropped),

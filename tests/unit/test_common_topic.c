@@ -16,6 +16,8 @@ static const struct {
 	{TOPIC_GET, "/oc/devices/esp-1/sys/ota/get", "/oc/devices/+/sys/ota/get"},
 	{TOPIC_REPORT_REPLY, "/oc/devices/esp-1/sys/ota/report_reply", "/oc/devices/+/sys/ota/report_reply"},
 	{TOPIC_GET_REPLY, "/oc/devices/esp-1/sys/ota/get_reply", "/oc/devices/+/sys/ota/get_reply"},
+	{TOPIC_CHUNK_GET, "/oc/devices/esp-1/sys/ota/chunk/get", "/oc/devices/+/sys/ota/chunk/get"},
+	{TOPIC_CHUNK_GET_REPLY, "/oc/devices/esp-1/sys/ota/chunk/get_reply", "/oc/devices/+/sys/ota/chunk/get_reply"},
 };
 
 static void each_kind_is_made_parsed_and_filtered(void **state)
@@ -29,6 +31,67 @@ static void each_kind_is_made_parsed_and_filtered(void **state)
 		assert_int_equal(topic_parse(made, strlen(made), device), rows[i].kind);
 		assert_string_equal(device, "esp-1");
 		assert_string_equal(topic_filter(rows[i].kind), rows[i].filter);
+	}
+}
+
+static void a_chunk_has_a_topic_of_its_own(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t task, offset;
+		const char *topic;
+	} chunks[] = {
+		{7, 0, "/oc/devices/esp-1/sys/ota/chunk/7/0"},
+		{0, 16384, "/oc/devices/esp-1/sys/ota/chunk/0/16384"},
+		{INT64_MAX, INT64_MAX, "/oc/devices/esp-1/sys/ota/chunk/9223372036854775807/9223372036854775807"},
+	};
+	char device[TOPIC_DEVICE_SIZE];
+	char made[TOPIC_SIZE];
+	for (size_t i = 0; i < COUNT(chunks); i++) {
+		topic_make_chunk(made, "esp-1", chunks[i].task, chunks[i].offset);
+		assert_string_equal(made, chunks[i].topic);
+		assert_int_equal(topic_parse(made, strlen(made), device), TOPIC_CHUNK);
+		assert_string_equal(device, "esp-1");
+	}
+	assert_string_equal(topic_filter(TOPIC_CHUNK), "/oc/devices/+/sys/ota/chunk/+/+");
+	topic_make(made, TOPIC_CHUNK, "esp-1");
+	assert_string_equal(made, "");
+}
+
+static void a_chunk_with_other_numbers_is_foreign(void **state)
+{
+	(void)state;
+	static const char *const tails[] = {
+		"chunk/",      "chunk/7",     "chunk/7/",
+		"chunk//0",    "chunk/7/0/",  "chunk/07/0",
+		"chunk/7/00",  "chunk/7/-1",  "chunk/-7/0",
+		"chunk/+7/0",  "chunk/7/ 0",  "chunk/7/0x0",
+		"chunk/+/+",   "chunk/7/#",   "chunk/7/9223372036854775808",
+		"chunk/get/0", "chunk/7/1e3", "chunk/7/12345678901234567890",
+		"chunk",
+	};
+	for (size_t i = 0; i < COUNT(tails); i++) {
+		char topic[TOPIC_SIZE];
+		char device[TOPIC_DEVICE_SIZE];
+		snprintf(topic, sizeof topic, "/oc/devices/esp-1/sys/ota/%s", tails[i]);
+		assert_int_equal(topic_parse(topic, strlen(topic), device), TOPIC_FOREIGN);
+	}
+	static const char nul[] = "/oc/devices/esp-1/sys/ota/chunk/7/1\0";
+	char device[TOPIC_DEVICE_SIZE];
+	assert_int_equal(topic_parse(nul, sizeof nul - 1, device), TOPIC_FOREIGN);
+}
+
+static void devices_write_to_five_of_them(void **state)
+{
+	(void)state;
+	static const enum topic_kind down[] = {TOPIC_FOREIGN,         TOPIC_REPORT_REPLY, TOPIC_GET_REPLY,
+					       TOPIC_CHUNK_GET_REPLY, TOPIC_CHUNK,        (enum topic_kind)77};
+	static const enum topic_kind up[] = {TOPIC_OTA, TOPIC_REPORT, TOPIC_PROGRESS, TOPIC_GET, TOPIC_CHUNK_GET};
+	for (size_t i = 0; i < COUNT(down); i++) {
+		assert_false(topic_is_up(down[i]));
+	}
+	for (size_t i = 0; i < COUNT(up); i++) {
+		assert_true(topic_is_up(up[i]));
 	}
 }
 
@@ -125,8 +188,11 @@ static void the_longest_topic_fits(void **state)
 	name[64] = '\0';
 	char made[TOPIC_SIZE];
 	char device[TOPIC_DEVICE_SIZE];
-	topic_make(made, TOPIC_REPORT_REPLY, name);
-	assert_int_equal(topic_parse(made, strlen(made), device), TOPIC_REPORT_REPLY);
+	topic_make(made, TOPIC_CHUNK_GET_REPLY, name);
+	assert_int_equal(topic_parse(made, strlen(made), device), TOPIC_CHUNK_GET_REPLY);
+	assert_string_equal(device, name);
+	topic_make_chunk(made, name, INT64_MAX, INT64_MAX);
+	assert_int_equal(topic_parse(made, strlen(made), device), TOPIC_CHUNK);
 	assert_string_equal(device, name);
 }
 
@@ -144,6 +210,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_is_made_parsed_and_filtered),
+		cmocka_unit_test(a_chunk_has_a_topic_of_its_own),
+		cmocka_unit_test(a_chunk_with_other_numbers_is_foreign),
+		cmocka_unit_test(devices_write_to_five_of_them),
 		cmocka_unit_test(foreign_topics_and_wildcards_are_refused),
 		cmocka_unit_test(a_nul_inside_is_foreign),
 		cmocka_unit_test(device_names_have_1_to_64_characters),

@@ -97,14 +97,14 @@ static void a_file_is_read_by_its_syntax(void **state)
 				"  http_port=9000  \r\n"
 				"\tupload_max = 64KB # behind a value\n"
 				"mqtt_username = a#b c\n"
-				"mqtt_client_id = \"  with \\\"#\\\" and \\\\ \"  # comment\n"
+				"mqtt_host = \"  with \\\"#\\\" and \\\\ \"  # comment\n"
 				"cache_dir = /var/x=y\n"
 				"trusted_proxies = # empty\n"
 				"drain_timeout = 250ms");
 	assert_int_equal(c->http_port, 9000);
 	assert_int_equal(c->upload_max, 65536);
 	assert_string_equal(c->mqtt_username, "a#b c");
-	assert_string_equal(c->mqtt_client_id, "  with \"#\" and \\ ");
+	assert_string_equal(c->mqtt_host, "  with \"#\" and \\ ");
 	assert_string_equal(c->cache_dir, "/var/x=y");
 	assert_string_equal(c->trusted_proxies, "");
 	assert_int_equal(c->drain_timeout, 250);
@@ -132,8 +132,16 @@ static void faults_are_named_by_file_line_and_key(void **state)
 		{"HTTP-Port = 1\n", ":1: unknown key \"HTTP-Port\"; did you mean http_port?"},
 		{"mqtt_pasword_file = x\n", "did you mean mqtt_password_file?"},
 		{"completely_different_thing = 1\n", "unknown key \"completely_different_thing\"; otad --print-config lists all keys"},
-		{"http_port = 70000\n", ":1: http_port: 70000 is out of range (0 to 65535)"},
-		{"http_port = -1\n", "out of range"},
+		{"http_port = 70000\n", ":1: http_port: 70000 is out of range (-1 to 65535)"},
+		{"http_port = -2\n", "out of range"},
+		{"https_port = -1\n", "out of range"},
+		{"http_port = -1\n", "http_port: is -1 (no plain HTTP) and tls_cert_file is not set (no HTTPS): nothing would listen"},
+		{"tls_cert_file = c.pem\n", "tls_key_file: must be set too, because tls_cert_file is"},
+		{"tls_key_file = k.pem\n", "tls_cert_file: must be set too, because tls_key_file is"},
+		{"http_port = 8443\ntls_cert_file = c\ntls_key_file = k\n", "https_port: is the same as http_port"},
+		{"mqtt_tls = yes\n", "mqtt_tls: \"yes\" is neither on nor off"},
+		{"mqtt_tls = on\nmqtt_host = ::1\n", "mqtt_host: with mqtt_tls it must be a name or an IPv4 address"},
+		{"mqtt_ca_file = ca.pem\n", "mqtt_ca_file: is set, but mqtt_tls is off"},
 		{"http_port = 80a\n", "http_port: \"80a\" is not a whole number"},
 		{"http_port =\n", "http_port: \"\" is not a whole number"},
 		{"http_port = 99999999999999999999\n", "is not a whole number"},
@@ -169,6 +177,21 @@ static void faults_are_named_by_file_line_and_key(void **state)
 		expect_refused(rows[i][0], rows[i][1]);
 	}
 	expect_refused("x = 1\n", path);
+}
+
+static void tls_may_stand_beside_plain_http_or_alone(void **state)
+{
+	(void)state;
+	struct config *c = load("tls_cert_file = c\ntls_key_file = k\nmqtt_tls = on\nmqtt_ca_file = ca\n");
+	assert_int_equal(c->http_port, 8080);
+	assert_int_equal(c->https_port, 8443);
+	config_free(&c);
+	c = load("http_port = -1\ntls_cert_file = c\ntls_key_file = k\nmqtt_tls = on\n");
+	assert_int_equal(c->http_port, -1);
+	assert_string_equal(c->mqtt_ca_file, "");
+	config_free(&c);
+	c = load("http_port = 0\nhttps_port = 0\ntls_cert_file = c\ntls_key_file = k\n"); /* two free ones */
+	config_free(&c);
 }
 
 static void unreadable_files_are_refused(void **state)
@@ -275,7 +298,7 @@ static void printing_masks_secrets(void **state)
 static void what_is_printed_can_be_read_again(void **state)
 {
 	(void)state;
-	struct config *c = load("mqtt_client_id = \" a # \\\"b\\\" \\\\ \"\nmqtt_username = \"\\\"quoted\\\"\"\nresend_max = "
+	struct config *c = load("mqtt_host = \" a # \\\"b\\\" \\\\ \"\nmqtt_username = \"\\\"quoted\\\"\"\nresend_max = "
 				"90s\nupload_max = 1025\ncache_max = 3TB\n");
 	char *first = print(c);
 	config_free(&c);
@@ -283,7 +306,7 @@ static void what_is_printed_can_be_read_again(void **state)
 	assert_non_null(strstr(first, "\nupload_max = 1025\n"));
 	assert_non_null(strstr(first, "\ncache_max = 3TB\n"));
 	c = load(first);
-	assert_string_equal(c->mqtt_client_id, " a # \"b\" \\ ");
+	assert_string_equal(c->mqtt_host, " a # \"b\" \\ ");
 	assert_string_equal(c->mqtt_username, "\"quoted\"");
 	char *second = print(c);
 	assert_string_equal(first, second);
@@ -475,6 +498,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_read_by_its_syntax),
 		cmocka_unit_test_teardown(the_environment_wins_over_the_file, clear_environment),
 		cmocka_unit_test(faults_are_named_by_file_line_and_key),
+		cmocka_unit_test(tls_may_stand_beside_plain_http_or_alone),
 		cmocka_unit_test(unreadable_files_are_refused),
 		cmocka_unit_test(urls_and_address_lists_are_accepted),
 		cmocka_unit_test(a_secret_comes_from_its_file),

@@ -190,6 +190,18 @@ static void print(enum reason_id id, bool chinese, char out[256])
 	assert_true(buf_ok(&b));
 }
 
+static void a_blocked_device_is_offered_nothing(void **state)
+{
+	(void)state;
+	const struct candidate task = {.kind = CANDIDATE_TASK, .task_id = 7, .rollout_id = 3, .component = "app", .version = "2.0"};
+	const struct device_facts blocked = {.component = "app", .version = "1.0", .blocked = true};
+	struct decision d = decide(&blocked, &task, 1, 0, NULL);
+	assert_null(d.offer);
+	assert_int_equal(d.reason.id, REASON_BLOCKED);
+	d = decide(&blocked, NULL, 0, 0, NULL);
+	assert_int_equal(d.reason.id, REASON_BLOCKED);
+}
+
 static void every_reason_is_a_sentence_in_both_languages(void **state)
 {
 	(void)state;
@@ -203,8 +215,9 @@ static void every_reason_is_a_sentence_in_both_languages(void **state)
 		assert_true((unsigned char)zh[0] > 127 && (unsigned char)en[0] < 128);
 		assert_null(strchr(en, '%'));
 		assert_null(strchr(zh, '%'));
-		assert_int_equal(strstr(en, "4711") != NULL, i != REASON_NO_CANDIDATE);
-		assert_int_equal(strstr(zh, "4711") != NULL, i != REASON_NO_CANDIDATE);
+		bool of_one = i != REASON_NO_CANDIDATE && i != REASON_BLOCKED;
+		assert_int_equal(strstr(en, "4711") != NULL, of_one);
+		assert_int_equal(strstr(zh, "4711") != NULL, of_one);
 		assert_true(strlen(reason_name((enum reason_id)i)) > 3);
 		for (int j = 0; j < i; j++) {
 			assert_string_not_equal(reason_name((enum reason_id)i), reason_name((enum reason_id)j));
@@ -244,6 +257,7 @@ int main(void)
 		cmocka_unit_test(after_a_rollback_a_standing_rollout_waits_for_an_operator),
 		cmocka_unit_test(a_candidate_that_is_refused_does_not_hide_one_that_is_not),
 		cmocka_unit_test(the_trace_holds_a_reason_for_each_candidate_up_to_its_bound),
+		cmocka_unit_test(a_blocked_device_is_offered_nothing),
 		cmocka_unit_test(every_reason_is_a_sentence_in_both_languages),
 		cmocka_unit_test(an_order_is_new_the_same_superseding_or_refused),
 	};

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from . import mqtt
+from . import keys, mqtt
 from .web import Client
 
 
@@ -17,7 +17,7 @@ class Device:
         self.client = None
 
     def arrive(self):
-        self.client = mqtt.Client(self.site.broker.port, client_id=self.name)
+        self.client = mqtt.Client(self.site.broker.port, client_id=self.name, username=self.name, password=keys.password(self.name))
         for tail in ("", "/report_reply", "/get_reply"):
             self.client.subscribe(self.topic + tail)
         return self

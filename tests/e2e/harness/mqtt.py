@@ -7,6 +7,7 @@ import threading
 
 import paho.mqtt.client as paho
 
+from . import keys
 from .process import Failure
 
 
@@ -28,7 +29,7 @@ class Message:
 class Client:
     """A connected MQTT client; every message it receives waits in a queue."""
 
-    def __init__(self, port, client_id="", clean=True, protocol=paho.MQTTv311):
+    def __init__(self, port, client_id="", clean=True, protocol=paho.MQTTv311, username=None, password=None):
         self.messages = queue.Queue()
         self.subscribed = threading.Event()
         self.connected = threading.Event()
@@ -36,14 +37,24 @@ class Client:
             self.paho = paho.Client(client_id, protocol=protocol)
         else:
             self.paho = paho.Client(client_id, clean_session=clean or not client_id, protocol=protocol)
+        if username is not None:
+            self.paho.username_pw_set(username, password)
+        self.refused = None
         self.paho.on_message = lambda _c, _u, m: self.messages.put(Message(m.topic, m.payload, m.qos, m.retain))
         self.paho.on_subscribe = lambda *_: self.subscribed.set()
-        self.paho.on_connect = lambda *_: self.connected.set()
+        self.paho.on_connect = self._on_connect
         self.paho.reconnect_delay_set(1, 1)
         self.paho.connect("127.0.0.1", port, keepalive=30)
         self.paho.loop_start()
         if not self.connected.wait(10):
             raise Failure("no CONNACK from the broker")
+        if self.refused:
+            self.paho.loop_stop()
+            raise Failure(f"the broker refused the login: {self.refused}")
+
+    def _on_connect(self, _client, _user, _flags, code, *_more):
+        self.refused = None if code == 0 else str(code)
+        self.connected.set()
 
     def subscribe(self, topic, qos=1):
         self.subscribed.clear()
@@ -86,12 +97,17 @@ class Client:
             self.paho.socket().close()
 
 
-def mosquitto_sub(port, topic, count=1, seconds=15):
+def login(device):
+    """The words by which mosquitto_sub and mosquitto_pub log in as a device."""
+    return ["-i", device, "-u", device, "-P", keys.password(device)]
+
+
+def mosquitto_sub(port, device, topic, count=1, seconds=15):
     """mosquitto_sub in the background; the caller reads its output with communicate()."""
-    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", topic, "-C", str(count), "-W", str(seconds)]
+    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), *login(device), "-q", "1", "-t", topic, "-C", str(count), "-W", str(seconds)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def mosquitto_pub(port, topic, message):
-    command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", topic, "-m", message]
+def mosquitto_pub(port, device, topic, message):
+    command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), *login(device), "-q", "1", "-t", topic, "-m", message]
     subprocess.run(command, check=True, timeout=10)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from .keys import Keys
 from .process import Process, listening, until
 from .web import Client
 
@@ -27,12 +28,14 @@ ENVIRONMENT = {
 class Otad:
     """otad with a configuration file of its own, over one database and one broker."""
 
-    def __init__(self, directory, pg, pg_migrate, mqtt_port, settings=None):
+    def __init__(self, directory, pg, pg_migrate, mqtt_port, keys=None, settings=None):
         self.dir = Path(directory)
         self.dir.mkdir()
         self.cache = self.dir / "cache"
         self.cache.mkdir()
         self.process = Process("otad", self.dir / "log")
+        self.plugin = True  # the broker has it
+        keys = keys or Keys(self.dir)
         key = self.dir / "master.key"
         key.write_text("5a" * 32 + "\n")
         key.chmod(0o600)
@@ -43,6 +46,8 @@ class Otad:
             "pg": pg,
             "pg_migrate": pg_migrate,
             "mqtt_port": mqtt_port,
+            "mqtt_password_file": keys.secret,
+            "mqtt_keys_file": keys.keys,
             "cache_dir": self.cache,
             "master_key_file": key,
             "log_level": "debug",
@@ -87,7 +92,8 @@ class Otad:
 
     def hears_the_broker(self):
         """What a device says before that is not heard: a broker keeps nothing for a client it does not know."""
-        return Client(self.url).get("/readyz").json.get("broker") == "ok"
+        told = Client(self.url).get("/readyz").json
+        return told.get("broker") == "ok" and (not self.plugin or told.get("plugin") == "ok")
 
     @property
     def port(self):

@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 
+from . import keys, mqtt
 from .broker import Broker
 from .device import Device
 from .postgres import Database
@@ -38,7 +39,7 @@ def password_of(role):
 def make_template(cluster, directory):
     """A migrated database with one operator of each role; (its name, tokens by role)."""
     name = cluster.create()
-    otad = Otad(directory, cluster.uri(name, "otad_service"), cluster.uri(name, "otad_owner"), 1)
+    otad = Otad(directory, cluster.uri(name, "otad_service"), cluster.uri(name, "otad_owner"), 1, keys.Keys(directory.parent))
     otad.do("migrate")
     tokens = {}
     for role in ROLES:
@@ -53,9 +54,11 @@ class Site:
         self.dir = directory
         self.tokens = tokens
         self.db = Database(cluster, cluster.create(template))
-        self.broker = Broker(directory / "broker")
+        self.keys = keys.Keys(directory)
+        self.broker = Broker(directory / "broker", self.keys)
         self.broker.start()
         self.devices = []
+        self.clients = []
         self.others = []
         self.otad = self.service("otad", settings)
         self.otad.start()
@@ -64,14 +67,16 @@ class Site:
         """One more otad (not started) on the same database and broker."""
         pg = self.cluster.uri(self.db.name, "otad_service")
         owner = self.cluster.uri(self.db.name, "otad_owner")
-        client_id = f"{self.db.name}-{name}"
-        otad = Otad(self.dir / name, pg, owner, self.broker.port, {"mqtt_client_id": client_id, **(settings or {})})
+        client_id = f"otad:{self.db.name}-{name}"
+        otad = Otad(self.dir / name, pg, owner, self.broker.port, self.keys, {"mqtt_client_id": client_id, **(settings or {})})
         self.others.append(otad)
         return otad
 
     def close(self):
         for device in self.devices:
             device.leave()
+        for client in self.clients:
+            client.close()
         try:
             for otad in self.others:
                 otad.verdict()
@@ -107,6 +112,12 @@ class Site:
     @property
     def anybody(self):
         return self.client()
+
+    def overseer(self, name="overseer"):
+        """A client with the service's rights at the broker."""
+        client = mqtt.Client(self.broker.port, f"otad:{name}", username=keys.SERVICE_USERNAME, password=keys.SERVICE_PASSWORD)
+        self.clients.append(client)
+        return client
 
     # What there is.
 

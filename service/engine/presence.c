@@ -1,0 +1,119 @@
+#include "engine/presence.h"
+
+#include "common/clock.h"
+#include "config/config.h"
+#include "engine/op.h"
+#include "engine/private.h"
+#include "engine/sign.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+
+enum { ASKED_AGO_MS = 1000 };
+
+/* The push task of a device that is to be told (again) unless it was since, or 0. Under the reader's hold. */
+static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t since_ms)
+{
+	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
+		bool told = __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED) > since_ms; /* or is about to be: FLEET_SENDING */
+		if (t->way == WAY_PUSH && t->state != TASK_DOWNLOADING && task_state_is_sendable(t->state) && !told) {
+			return t->id;
+		}
+	}
+	return 0;
+}
+
+static void hasten(struct engine *e, int64_t device_id, int64_t task_id, int64_t since_ms, bool resumed)
+{
+	struct op *op = op_new(e, OP_HASTEN);
+	if (op) {
+		op->device_id = device_id;
+		op->task_id = task_id;
+		op->in.since = (struct op_since){since_ms, resumed};
+		op_submit(op, NULL); /* a full queue: the push is repeated in its time */
+	}
+}
+
+int64_t sign_seen(struct fleet *f, const struct device_entry *device, int64_t now_ms, const struct config *config)
+{
+	if (fleet_seen(device, now_ms) < SIGN_AWAY_S || device->blocked) {
+		return 0;
+	}
+	return waiting_push(f, device->id, now_ms - config->resend_min);
+}
+
+void sign_hasten(struct engine *e, int64_t device_id, int64_t task_id)
+{
+	hasten(e, device_id, task_id, clock_wall_ms(), false);
+}
+
+void presence_told(struct engine *e, const char *device, enum presence_event event, bool resumed, int64_t age_ms)
+{
+	int64_t now = clock_wall_ms();
+	int64_t device_id = 0;
+	int64_t task_id = 0;
+	/* who connects without a subscription hears nothing yet */
+	bool listens = event == PRESENCE_SUBSCRIBED || (event == PRESENCE_CONNECTED && resumed);
+	fleet_read(e->fleet);
+	const struct device_entry *d = fleet_device(e->fleet, device);
+	if (d) {
+		fleet_set_online(d, event != PRESENCE_GONE);
+		if (event != PRESENCE_GONE) {
+			fleet_seen(d, now);
+		}
+		device_id = d->id;
+		task_id = listens && !d->blocked ? waiting_push(e->fleet, d->id, now - age_ms) : 0;
+	}
+	fleet_done(e->fleet);
+	if (task_id) {
+		metrics_add(METRIC_PRESENCE_RESENT, 1);
+		hasten(e, device_id, task_id, now - age_ms, resumed);
+	}
+}
+
+void presence_reset(struct engine *e)
+{
+	fleet_all_offline(e->fleet);
+}
+
+void presence_listed(struct engine *e, const char *device)
+{
+	fleet_read(e->fleet);
+	const struct device_entry *d = fleet_device(e->fleet, device);
+	if (d) {
+		fleet_set_online(d, true);
+	}
+	fleet_done(e->fleet);
+}
+
+void presence_complete(struct engine *e, bool complete)
+{
+	e->presence_known = complete;
+}
+
+int8_t presence_of(struct engine *e, const char *device)
+{
+	if (!e->presence_known) {
+		return -1;
+	}
+	fleet_read(e->fleet);
+	const struct device_entry *d = fleet_device(e->fleet, device);
+	int8_t online = d && fleet_is_online(d);
+	fleet_done(e->fleet);
+	return online;
+}
+
+void presence_asked(struct engine *e, const char *device)
+{
+	int64_t now = clock_wall_ms();
+	fleet_read(e->fleet);
+	const struct device_entry *d = fleet_device(e->fleet, device);
+	int64_t device_id = d ? d->id : 0;
+	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, now - ASKED_AGO_MS) : 0;
+	if (d) {
+		fleet_seen(d, now);
+	}
+	fleet_done(e->fleet);
+	if (task_id) {
+		hasten(e, device_id, task_id, now, false);
+	}
+}

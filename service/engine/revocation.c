@@ -1,0 +1,102 @@
+#include "engine/revocation.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/err.h"
+#include "engine/private.h"
+#include "engine/teller.h"
+#include "store/credential.h"
+#include "store/db.h"
+
+struct teller {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	revocation_poke *poke;
+	void *ctx;
+	int64_t confirmed;
+	struct db *db; /* the teller's own thread's */
+};
+
+struct teller *teller_new(void)
+{
+	struct teller *t = calloc(1, sizeof *t);
+	if (t) {
+		pthread_condattr_t monotonic;
+		pthread_condattr_init(&monotonic);
+		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+		pthread_cond_init(&t->moved, &monotonic);
+		pthread_condattr_destroy(&monotonic);
+		pthread_mutex_init(&t->lock, NULL);
+		t->confirmed = -1;
+	}
+	return t;
+}
+
+void teller_free(struct teller **tp)
+{
+	struct teller *t = *tp;
+	if (t) {
+		db_close(&t->db);
+		pthread_cond_destroy(&t->moved);
+		pthread_mutex_destroy(&t->lock);
+		free(t);
+		*tp = NULL;
+	}
+}
+
+void revocation_attach(struct engine *e, revocation_poke *poke, void *ctx)
+{
+	pthread_mutex_lock(&e->teller->lock);
+	e->teller->poke = poke;
+	e->teller->ctx = ctx;
+	pthread_mutex_unlock(&e->teller->lock);
+}
+
+bool revocation_read(struct engine *e, int64_t after, struct revocation *out, size_t max, size_t *count, int64_t *newest, struct err *err)
+{
+	struct teller *t = e->teller;
+	*count = 0;
+	if (!t->db) {
+		t->db = db_open(e->db_config, err);
+	}
+	/* the rows first: what comes between the two is read the next time */
+	return t->db && db_revive(t->db, err) && store_revocations_read(t->db, after, out, max, count, err) &&
+	       store_revocations_newest(t->db, newest, err);
+}
+
+void revocation_confirmed(struct engine *e, int64_t rev)
+{
+	pthread_mutex_lock(&e->teller->lock);
+	e->teller->confirmed = rev;
+	pthread_cond_broadcast(&e->teller->moved);
+	pthread_mutex_unlock(&e->teller->lock);
+}
+
+bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
+{
+	struct teller *t = e->teller;
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&t->lock);
+	revocation_poke *poke = t->poke;
+	void *ctx = t->ctx;
+	pthread_mutex_unlock(&t->lock);
+	if (poke) {
+		poke(ctx);
+	}
+	pthread_mutex_lock(&t->lock);
+	/* without a broker that answers there is nothing to wait for */
+	while (t->poke && t->confirmed >= 0 && t->confirmed < rev && pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0) {
+	}
+	bool done = t->confirmed >= rev;
+	pthread_mutex_unlock(&t->lock);
+	return done;
+}
