@@ -208,11 +208,11 @@ static void chunk_reply(const char *device, const struct err *why, char topic[TO
 
 static const char *const report_filters[] = {"/oc/devices/+/sys/ota/report", "/oc/devices/+/sys/ota/progress", "/oc/devices/+/sys/ota/get",
 					     NULL};
-static const char *const echo_filters[] = {"/oc/devices/+/sys/ota", "/oc/devices/+/sys/ota/chunk/get", NULL};
+static const char *const push_filters[] = {"/oc/devices/+/sys/ota", "/oc/devices/+/sys/ota/chunk/get", NULL};
 
 const struct message_dialect oc_messages = {
 	.report_filters = report_filters,
-	.echo_filters = echo_filters,
+	.push_filters = push_filters,
 	.decode = decode,
 	.push = push,
 	.report_reply = report_reply,

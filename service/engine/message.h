@@ -42,7 +42,7 @@ enum { MESSAGE_CHUNK_MAX = 16 * 1024 };
 
 struct message_dialect {
 	const char *const *report_filters; /* NULL-terminated */
-	const char *const *echo_filters;   /* heard at most once: our own pushes that come by again, and what is asked again if need be */
+	const char *const *push_filters;   /* heard at most once: our own pushes that come by again, and what is asked again if need be */
 	/* Pure. err is filled for MESSAGE_BAD. */
 	void (*decode)(const char *topic, const void *payload, size_t len, struct message *out, struct err *err);
 	/* A push: where and what. */

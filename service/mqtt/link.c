@@ -297,6 +297,7 @@ static void subscribe(struct link *link)
 		response.onSuccess5 = on_subscribed;
 		response.onFailure5 = on_subscribe_failed;
 		response.context = sub;
+		response.subscribeOptions.noLocal = link->set.deaf_to_itself;
 		int rc = MQTTAsync_subscribe(link->client, sub->filter, link->set.qos, &response);
 		if (rc != MQTTASYNC_SUCCESS && rc != MQTTASYNC_DISCONNECTED) {
 			log_error("mqtt_subscribe_failed", LOG_S("filter", sub->filter), LOG_S("reason", paho_code_name(rc)));

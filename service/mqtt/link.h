@@ -30,6 +30,7 @@ struct link_config {
 	bool persistent;               /* keep the session at the broker while away (session expiry 1 day) */
 	const char *const *filters;    /* NULL-terminated, or NULL; subscribed at every connect */
 	int qos;                       /* of the subscriptions */
+	bool deaf_to_itself;           /* what it publishes itself does not come by (MQTT 5 no-local) */
 };
 
 /* Each may be NULL. */

@@ -1,5 +1,6 @@
 #include "mqtt/mqtt.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +15,18 @@
 #include "mqtt/link.h"
 #include "mqtt/outbound.h"
 
-enum { ECHO_WINDOW = 16, FILTERS_MAX = 8 };
+enum { ASKING_WINDOW = 16, FILTERS_MAX = 8 };
 
 struct mqtt {
 	struct inbound inbound;
 	struct outbound *outbound;
 	struct control *control;
-	struct link *main;
-	struct link *echo;
+	struct link *reports; /* devices' words, kept by the broker while we are away; asks the plugin */
+	struct link *pushes;  /* publishes; hears what may be lost: answers on the push topic, presence */
+	pthread_mutex_t lock; /* of the two */
+	bool reports_up, pushes_up;
 	bool halted;
-	char echo_id[160];
+	char pushes_id[160];
 };
 
 static void message(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
@@ -34,77 +37,105 @@ static void message(void *ctx, const char *topic, const void *payload, size_t le
 	}
 }
 
-static void state(void *ctx, bool up)
+/* One link alone is not enough: pushes whose reports are not heard, or the reverse. */
+static void link_state(struct mqtt *m, bool *which, bool up)
 {
-	struct mqtt *m = ctx;
-	if (up) {
+	pthread_mutex_lock(&m->lock);
+	bool before = m->pushes_up && m->reports_up;
+	*which = up;
+	bool both = m->pushes_up && m->reports_up;
+	pthread_mutex_unlock(&m->lock);
+	if (both == before) {
+		return;
+	}
+	if (both) {
 		log_info("broker connected");
 	} else {
 		log_warn("broker not connected; pushes wait in the outbox");
 	}
-	outbound_state(m->outbound, up);
-	control_can_ask(m->control, up);
+	outbound_state(m->outbound, both);
 }
 
-static void writable(void *ctx)
+static void reports_state(void *ctx, bool up)
+{
+	struct mqtt *m = ctx;
+	control_can_ask(m->control, up);
+	link_state(m, &m->reports_up, up);
+}
+
+static void pushes_state(void *ctx, bool up)
+{
+	struct mqtt *m = ctx;
+	control_can_hear(m->control, up);
+	link_state(m, &m->pushes_up, up);
+}
+
+static void pushes_writable(void *ctx)
 {
 	struct mqtt *m = ctx;
 	outbound_wake(m->outbound);
 }
 
-static void echo_state(void *ctx, bool up)
+static void common_settings(struct link_config *link, const struct config *config)
 {
-	struct mqtt *m = ctx;
-	control_can_hear(m->control, up);
-	log_debug(up ? "echo link connected" : "echo link not connected");
-}
-
-static void echo_writable(void *ctx)
-{
-	(void)ctx;
-}
-
-static bool start_links(struct mqtt *m, const struct config *config, struct err *err)
-{
-	const struct message_dialect *dialect = m->inbound.dialect;
-	struct link_config main = {
+	*link = (struct link_config){
 		.host = config->mqtt_host,
 		.port = (int)config->mqtt_port,
 		.tls = strcmp(config->mqtt_tls, "on") == 0,
 		.ca_file = config->mqtt_ca_file,
-		.client_id = config->mqtt_client_id,
 		.username = config->mqtt_username,
 		.password = &config->mqtt_password,
-		.window = (unsigned)config->mqtt_window,
-		.persistent = true,
-		.filters = dialect->report_filters,
-		.qos = 1,
 	};
-	struct link_config echo = main;
-	snprintf(m->echo_id, sizeof m->echo_id, "%s:echo", config->mqtt_client_id);
-	echo.client_id = m->echo_id;
-	echo.window = ECHO_WINDOW;
-	echo.persistent = false;
+}
+
+static bool start_reports(struct mqtt *m, const struct config *config, struct err *err)
+{
+	struct link_handlers handlers = {.message = message, .state = reports_state, .ctx = m};
+	struct link_config link;
+	common_settings(&link, config);
+	link.client_id = config->mqtt_client_id;
+	link.window = ASKING_WINDOW;
+	link.persistent = true;
+	link.filters = m->inbound.dialect->report_filters;
+	link.qos = 1;
+	m->reports = link_new(&link, &handlers, err);
+	return m->reports != NULL;
+}
+
+/* Its own pushes do not come by here again, those of other replicas do. */
+static bool start_pushes(struct mqtt *m, const struct config *config, struct err *err)
+{
+	struct link_handlers handlers = {.message = message, .state = pushes_state, .writable = pushes_writable, .ctx = m};
+	struct link_config link;
 	const char *heard[FILTERS_MAX] = {NULL};
 	size_t n = 0;
-	for (const char *const *f = dialect->echo_filters; *f && n < FILTERS_MAX - 3; f++) {
+	common_settings(&link, config);
+	for (const char *const *f = m->inbound.dialect->push_filters; *f && n < FILTERS_MAX - 3; f++) {
 		heard[n++] = *f;
 	}
 	for (const char *const *f = control_filters(m->control); *f; f++) {
 		heard[n++] = *f;
 	}
-	echo.filters = heard;
-	echo.qos = 0;
-	struct link_handlers handlers = {.message = message, .state = state, .writable = writable, .ctx = m};
-	struct link_handlers echo_handlers = {.message = message, .state = echo_state, .writable = echo_writable, .ctx = m};
-	m->main = link_new(&main, &handlers, err);
-	if (!m->main) {
+	snprintf(m->pushes_id, sizeof m->pushes_id, "%s:push", config->mqtt_client_id);
+	link.client_id = m->pushes_id;
+	link.window = (unsigned)config->mqtt_window;
+	link.filters = heard;
+	link.deaf_to_itself = true;
+	m->pushes = link_new(&link, &handlers, err);
+	return m->pushes != NULL;
+}
+
+static bool start_links(struct mqtt *m, const struct config *config, struct err *err)
+{
+	if (!start_reports(m, config, err)) {
 		return false;
 	}
-	outbound_attach(m->outbound, m->main);
-	control_attach(m->control, m->main);
-	m->echo = link_new(&echo, &echo_handlers, err);
-	return m->echo != NULL;
+	control_attach(m->control, m->reports);
+	if (!start_pushes(m, config, err)) {
+		return false;
+	}
+	outbound_attach(m->outbound, m->pushes);
+	return true;
 }
 
 struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err)
@@ -114,6 +145,7 @@ struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dia
 		err_set(err, ERR_INTERNAL, "out of memory");
 		return NULL;
 	}
+	pthread_mutex_init(&m->lock, NULL);
 	m->inbound.engine = engine;
 	m->inbound.dialect = dialect;
 	m->inbound.public_url = config->public_url;
@@ -138,8 +170,8 @@ void mqtt_halt(struct mqtt *m)
 			control_halt(m->control);
 		}
 		outbound_halt(m->outbound);
-		link_free(&m->echo);
-		link_free(&m->main);
+		link_free(&m->pushes);
+		link_free(&m->reports);
 	}
 }
 
@@ -151,6 +183,7 @@ void mqtt_stop(struct mqtt **mp)
 		control_stop(&m->control);
 		chunk_stop(&m->inbound.chunks);
 		outbound_stop(&m->outbound);
+		pthread_mutex_destroy(&m->lock);
 		free(m);
 		*mp = NULL;
 	}

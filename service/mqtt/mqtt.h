@@ -1,5 +1,5 @@
-/* The service at the broker: one link for pushes and reports, one of its own, at QoS 0, for the echoes of pushes and for requests for
- * chunks (ten thousand of them must not crowd out reports, and none should wait at the broker while the service is away). */
+/* The service at the broker: one link for what devices report, one that publishes pushes and hears their echoes (other replicas' pushes:
+ * ten thousand of them must not crowd out reports). */
 #ifndef MQTT_MQTT_H
 #define MQTT_MQTT_H
 

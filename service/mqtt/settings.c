@@ -85,6 +85,7 @@ bool settings_copy(struct settings *settings, const struct link_config *config, 
 		.port = config->port,
 		.tls = config->tls,
 		.qos = config->qos,
+		.deaf_to_itself = config->deaf_to_itself,
 		.persistent = config->persistent,
 		.window = config->window,
 	};

@@ -22,6 +22,7 @@ struct settings {
 	char **filters;
 	size_t filter_count;
 	int qos;
+	bool deaf_to_itself;
 	bool persistent;
 	unsigned window;
 };

@@ -25,7 +25,7 @@ class Fetcher:
         self.device = device
         self.top = device.topic + "/chunk/"
         self.listen()
-        device.site.otad.until_logged("echo link connected")  # there such requests are heard; one that comes too early is not answered
+        device.site.otad.until_logged("broker connected")  # there such requests are heard; one that comes too early is not answered
         self.offer = offer
         self.task = offer and offer["taskId"]
 
