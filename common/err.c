@@ -81,23 +81,12 @@ const char *err_errno(int code)
 const char *err_kind_name(enum err_kind kind)
 {
 	static const char *const names[] = {
-		[ERR_NONE] = "none",
-		[ERR_INVALID] = "invalid",
-		[ERR_MISSING] = "missing",
-		[ERR_EMPTY] = "empty",
-		[ERR_TYPE] = "wrong_type",
-		[ERR_NOT_FOUND] = "not_found",
-		[ERR_EXISTS] = "exists",
-		[ERR_CONFLICT] = "conflict",
-		[ERR_UNAUTHENTICATED] = "unauthenticated",
-		[ERR_DENIED] = "denied",
-		[ERR_BLOCKED] = "blocked",
-		[ERR_GONE] = "gone",
-		[ERR_TOO_LARGE] = "too_large",
-		[ERR_BUSY] = "busy",
-		[ERR_UNAVAILABLE] = "unavailable",
-		[ERR_NO_SPACE] = "no_space",
-		[ERR_INTERNAL] = "internal",
+		[ERR_NONE] = "none",           [ERR_INVALID] = "invalid",   [ERR_MISSING] = "missing",
+		[ERR_EMPTY] = "empty",         [ERR_TYPE] = "wrong_type",   [ERR_NOT_FOUND] = "not_found",
+		[ERR_EXISTS] = "exists",       [ERR_CONFLICT] = "conflict", [ERR_UNAUTHENTICATED] = "unauthenticated",
+		[ERR_DENIED] = "denied",       [ERR_BLOCKED] = "blocked",   [ERR_GONE] = "gone",
+		[ERR_TOO_LARGE] = "too_large", [ERR_BUSY] = "busy",         [ERR_UNAVAILABLE] = "unavailable",
+		[ERR_NO_SPACE] = "no_space",   [ERR_INTERNAL] = "internal",
 	};
 	return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }

@@ -55,15 +55,15 @@ bool admin_gateway_put(struct engine *e, struct worker *w, const struct actor *a
 bool admin_gateway_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t rev, struct err *err);
 bool admin_gateway_get(struct worker *w, int64_t product_id, struct gateway *out, struct err *err);
 
-/* Credentials. show: the password of the present epoch, once (ERR_CONFLICT: shown before). rotate: the next epoch. Each answers the device as
- * it is then; *confirmed: the broker has it too (it is told anyway, as soon as it is there). */
+/* Credentials. show: the password of the present epoch, once (ERR_CONFLICT: shown before). rotate: the next epoch. Each answers the device
+ * as it is then; *confirmed: the broker has it too (it is told anyway, as soon as it is there). */
 enum admin_credential_verb { CREDENTIAL_SHOW, CREDENTIAL_ROTATE, CREDENTIAL_BLOCK, CREDENTIAL_UNBLOCK };
 struct admin_credential_order {
 	enum admin_credential_verb verb;
 	int64_t device_id;
 };
-bool admin_credential(struct engine *e, struct worker *w, const struct actor *actor, struct admin_credential_order order, struct device *out,
-		      bool *confirmed, struct err *err);
+bool admin_credential(struct engine *e, struct worker *w, const struct actor *actor, struct admin_credential_order order,
+		      struct device *out, bool *confirmed, struct err *err);
 /* User name and password of the device's present epoch, for the answer to whoever may see it. ERR_CONFLICT: its client id is none. */
 bool admin_credential_issue(struct engine *e, const struct device *device, struct credential *out, struct err *err);
 

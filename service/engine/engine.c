@@ -98,8 +98,9 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 	};
 	/* the longest a task's alias can live, whatever task_ttl was when it was made: 180 days and one */
 	int64_t revoked_ms = 182 * 24 * 3600 * 1000LL;
-	return check_schema(e, err) && load_key(e, config, err) &&
-	       (e->keyring = keyring_new(config->mqtt_keys_file, err)) && (e->teller = teller_new()) && (e->alarms = alarms_new()) && (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
+	return check_schema(e, err) && load_key(e, config, err) && (e->keyring = keyring_new(config->mqtt_keys_file, err)) &&
+	       (e->teller = teller_new()) && (e->alarms = alarms_new()) &&
+	       (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
 	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, revoked_ms, err)) &&
 	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err));

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/map.h"
 #include "common/text.h"
 #include "engine/op.h"
 #include "engine/private.h"
-#include "common/map.h"
 #include "model/coverage.h"
 
 enum { HELD_MAX = 8 };

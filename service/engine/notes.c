@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/map.h"
 #include "common/text.h"
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
-#include "common/map.h"
 #include "metrics/metrics.h"
 
 enum { NOTES_MAX = 65536, FLUSH_MAX = 4096 };

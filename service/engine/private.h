@@ -41,7 +41,7 @@ struct engine {
 	struct teller *teller;
 	struct digest_key *alias_key;
 	struct seal_key *seal_key; /* secrets at rest */
-	struct batch *batch; /* the commit thread's */
+	struct batch *batch;       /* the commit thread's */
 	_Atomic(bool) broker_up;
 	_Atomic(bool) presence_known;
 	_Atomic(bool) broker_back; /* since the last claim */

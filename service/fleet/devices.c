@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "common/map.h"
+#include "common/text.h"
 
 enum {
 	RECORDS_BITS = 12, /* records in a block */
