@@ -1,9 +1,9 @@
 #include "plugin/auth.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/credential.h"
 #include "plugin/broker.h"
@@ -17,15 +17,15 @@ enum {
 /* --- what is wrong --- */
 
 /* Letters that a log may show; the rest as \xNN, cut. */
-static void escape(char out[4 * SHOWN + 4], const char *text)
+static void escape(struct buf *out, const char *text)
 {
-	int i = 0;
-	for (; text[i] && i < SHOWN; i++) {
+	size_t len = strnlen(text, SHOWN + 1);
+	for (size_t i = 0; i < len && i < SHOWN; i++) {
 		unsigned char c = (unsigned char)text[i];
 		bool plain = c > 0x20 && c < 0x7f && c != '"' && c != '\\';
-		out += sprintf(out, plain ? "%c" : "\\x%02x", c);
+		buf_putf(out, plain ? "%c" : "\\x%02x", c);
 	}
-	strcpy(out, text[i] ? "..." : "");
+	buf_puts(out, len > SHOWN ? "..." : "");
 }
 
 /* At most a line a second: a flood of refused logins must not fill a disk. */
@@ -36,10 +36,12 @@ static void log_refusal(struct plugin *p, const char *client_id, const char *rea
 	if (p->refused_ms != 0 && now_ms - p->refused_ms < LOG_EVERY_MS) {
 		return;
 	}
-	char shown[4 * SHOWN + 4];
-	escape(shown, client_id ? client_id : "");
-	mosquitto_log_printf(MOSQ_LOG_NOTICE, "otad: login of \"%s\" refused: %s (%" PRIu64 " refused since the last such line)", shown,
-			     reason, p->refused);
+	char mem[4 * SHOWN + 4];
+	struct buf shown;
+	buf_init_fixed(&shown, mem, sizeof mem);
+	escape(&shown, client_id ? client_id : "");
+	mosquitto_log_printf(MOSQ_LOG_NOTICE, "otad: login of \"%s\" refused: %s (%" PRIu64 " refused since the last such line)",
+			     buf_cstr(&shown), reason, p->refused);
 	p->refused_ms = now_ms;
 	p->refused = 0;
 }

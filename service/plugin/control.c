@@ -218,12 +218,10 @@ static void answer(struct plugin *p, const struct asker *asker, const struct cJS
 	static const char *const keys[] = {"id", "cmd", NULL};
 	char cmd[16];
 	struct err err = {0};
-	if (!json_text(json, "cmd", true, cmd, sizeof cmd, &err)) {
+	if (!json_text(json, "cmd", true, cmd, sizeof cmd, &err) || (strcmp(cmd, "revoke") != 0 && !json_only_keys(json, keys, &err))) {
 		refuse(asker, err.text);
 	} else if (strcmp(cmd, "revoke") == 0) {
 		answer_revoke(p, asker, json);
-	} else if (!json_only_keys(json, keys, &err)) {
-		refuse(asker, err.text);
 	} else if (strcmp(cmd, "status") == 0) {
 		answer_status(p, asker);
 	} else if (strcmp(cmd, "dump") == 0) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,12 +203,13 @@ static uint64_t put_all(struct buf *out, const struct revocations *kept, uint64_
 
 static bool sync_directory(const char *path, struct err *err)
 {
-	scoped_free char *directory = strdup(path);
-	char *slash = directory ? strrchr(directory, '/') : NULL;
-	if (slash) {
-		slash[slash == directory] = '\0';
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int len = slash ? (int)(slash - path) + (slash == path) : 1;
+	if (snprintf(directory, sizeof directory, "%.*s", len, slash ? path : ".") >= (int)sizeof directory) {
+		return err_set(err, ERR_INVALID, "the name is too long");
 	}
-	scoped_close int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return (fd >= 0 && fsync(fd) == 0) || err_set(err, ERR_INTERNAL, "its directory: %s", err_errno(errno));
 }
 

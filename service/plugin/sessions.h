@@ -20,8 +20,10 @@ struct session {
 	uint32_t connected; /* the number of its newest event of that kind (presence.h); 0 = none */
 	uint32_t subscribed;
 	uint32_t forged;
-	int16_t subs_before; /* its subscriptions before the first SUBSCRIBE of this connection; -1 = none came yet */
-	char device[];       /* "" = a connection of the service */
+	/* Its subscriptions before the first SUBSCRIBE of this connection; -1 = none came yet. As the broker counts them: one that was
+	 * given back by UNSUBSCRIBE counts until the broker restarts. */
+	int16_t subs_before;
+	char device[]; /* "" = a connection of the service */
 };
 
 struct sessions {

@@ -64,7 +64,7 @@ bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t
 {
 	struct sql_args a = {0};
 	struct sql_list lists[3];
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_mono_ms();
 	for (size_t i = 0; i < 3; i++) {
 		sql_list_init(&lists[i]);
 	}

@@ -31,7 +31,7 @@ bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken,
 bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms,
 			struct err *err);
 
-/* The device listens since then (ms since 1970 by this machine's clock): due now, unless a sender took it later. resumed: it has got what
+/* The device listens since then (clock_mono_ms() of this machine): due now, unless a sender took it later. resumed: it has got what
  * lay in its session's queue, so only what had expired there. */
 struct outbox_hasten {
 	int64_t task_id;

@@ -21,19 +21,15 @@ char *sealed_get(const PGresult *r, int row, int col, const struct seal_key *key
 	size_t sealed_len = (size_t)PQgetlength(r, row, col) / 2; /* "\x" and hex digits */
 	sealed_len -= sealed_len > 0;
 	scoped_free uint8_t *sealed = malloc(sealed_len + 1);
-	scoped_free char *clear = malloc(sealed_len + 1);
-	if (!sealed || !clear) {
-		err_set(err, ERR_INTERNAL, "out of memory");
-		return NULL;
+	scoped_free uint8_t *clear = malloc(sealed_len + 1);
+	bool ok = (sealed && clear) || err_set(err, ERR_INTERNAL, "out of memory");
+	ok = ok && (sql_get_bytes(r, row, col, sealed, sealed_len) || err_set(err, ERR_INTERNAL, "%s: not a sealed value", context));
+	if (ok && !seal_open(key, context, sealed, sealed_len, clear, len, err)) {
+		ok = err_prefix(err, "%s", context);
 	}
-	if (!sql_get_bytes(r, row, col, sealed, sealed_len)) {
-		err_set(err, ERR_INTERNAL, "%s: not a sealed value", context);
-		return NULL;
-	}
-	if (!seal_open(key, context, sealed, sealed_len, (uint8_t *)clear, len, err)) {
-		err_prefix(err, "%s", context);
+	if (!ok) {
 		return NULL;
 	}
 	clear[*len] = '\0';
-	return steal(&clear);
+	return (char *)steal(&clear);
 }

@@ -27,7 +27,7 @@ static char complaint[4096];
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(dir + sizeof dir - 7, "XXXXXX");
+	memcpy(dir + sizeof dir - 7, "XXXXXX", 7);
 	snprintf(path, sizeof path, "%s/mqtt.keys", mkdtemp(dir));
 	return 0;
 }

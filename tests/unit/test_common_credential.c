@@ -285,8 +285,8 @@ static void key_files_are_strict(void **state)
 			     "k1 a-secret of-some-length\n",
 			     "k/1 a-secret-of-some-length\n",
 			     "an-id-longer-than-16 a-secret-of-some-length\n",
-			     OLD_KEY OLD_KEY,
-			     OLD_KEY NEW_KEY "k3 a-third-one-is-too-many\n"};
+			     (OLD_KEY OLD_KEY),
+			     (OLD_KEY NEW_KEY "k3 a-third-one-is-too-many\n")};
 	struct credential_keys k = {.count = 0};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct err err = {0};

@@ -53,6 +53,7 @@ static void every_line_is_a_licence_with_its_number(void **state)
 	const char text[] = "A1," KEY "\n\nA2," KEY ",hex_text\r\n   \r\nA3," KEY ",raw";
 	assert_true(read_len(text, strlen(text), 7));
 	assert_int_equal(count, 3);
+	assert_non_null(rows);
 	static const size_t lines[] = {1, 3, 5};
 	static const enum licence_encoding encodings[] = {LICENCE_RAW, LICENCE_HEX_TEXT, LICENCE_RAW};
 	for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,13 @@ struct place {
 
 static int make_place(void **state)
 {
-	struct place *p = calloc(1, sizeof *p);
-	strcpy(p->directory, "/tmp/otad-journal-XXXXXX");
-	if (!mkdtemp(p->directory)) {
+	char directory[] = "/tmp/otad-journal-XXXXXX";
+	struct place *p = mkdtemp(directory) ? calloc(1, sizeof *p) : NULL;
+	if (!p) {
 		return -1;
 	}
-	snprintf(p->path, sizeof p->path, "%s/revocations", p->directory);
+	snprintf(p->directory, sizeof p->directory, "%s", directory);
+	snprintf(p->path, sizeof p->path, "%s/revocations", directory);
 	*state = p;
 	return 0;
 }
@@ -366,9 +368,7 @@ static void a_hundred_thousand_entries_are_read_in_half_a_second(void **state)
 	int64_t took = clock_mono_ms() - begin;
 	assert_non_null(journal);
 	assert_int_equal(revocations_count(&p->kept), 100000);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	assert_in_range(took, 0, 500);
-#endif
+	assert_true(took < (mallinfo2().uordblks > 0 ? 500 : 5000)); /* sanitizers count no memory, and take longer */
 	print_message("read in %d ms\n", (int)took);
 	journal_close(&journal);
 }
