@@ -71,7 +71,7 @@ DECLARE
     r bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(7305421);
-    r := nextval('revocation_rev');
+    SELECT greatest(max(rev) + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) INTO r FROM revocations;
     INSERT INTO revocations (device, epoch, blocked, rev) VALUES (p_device, p_epoch, p_blocked, r)
         ON CONFLICT (device) DO UPDATE SET epoch = greatest(revocations.epoch, excluded.epoch), blocked = excluded.blocked, rev = excluded.rev, at = now();
     RETURN r;
@@ -427,19 +427,6 @@ ALTER TABLE public.products ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
---
--- Name: revocation_rev; Type: SEQUENCE; Schema: public; Owner: otad_owner
---
-
-CREATE SEQUENCE public.revocation_rev
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-ALTER TABLE public.revocation_rev OWNER TO otad_owner;
 
 --
 -- Name: revocations; Type: TABLE; Schema: public; Owner: otad_owner
@@ -1124,12 +1111,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.products TO otad_service;
 --
 
 GRANT SELECT,USAGE ON SEQUENCE public.products_id_seq TO otad_service;
-
---
--- Name: SEQUENCE revocation_rev; Type: ACL; Schema: public; Owner: otad_owner
---
-
-GRANT SELECT,USAGE ON SEQUENCE public.revocation_rev TO otad_service;
 
 --
 -- Name: TABLE revocations; Type: ACL; Schema: public; Owner: otad_owner

@@ -268,6 +268,9 @@ static void reply_row(struct http_request *req, int status, const struct native_
 	char etag[NATIVE_ETAG_SIZE];
 	native_etag_make(etag, revision(noun, row), body->data, body->len);
 	http_reply_header(req, "ETag", etag);
+	if (noun->put_secret) {
+		http_reply_header(req, "Cache-Control", "no-store");
+	}
 	http_reply(req, status, json_type, body->data, body->len);
 }
 

@@ -67,6 +67,7 @@ bool native_once_replayed(struct native_once *once, struct http_request *req)
 	if (json && json_int(json, "id", true, 1, INT64_MAX, &id, NULL)) {
 		native_once_location(req, id);
 	}
+	http_reply_header(req, "Cache-Control", "no-store");
 	http_reply(req, once->entry.status, "application/json", body, strlen(body));
 	explicit_bzero(body, strlen(body)); /* it may show a password */
 	return true;

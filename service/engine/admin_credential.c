@@ -67,7 +67,8 @@ bool admin_credential(struct engine *e, struct worker *w, const struct actor *ac
 	if (!admin_frame_write(&frame, &write, step, &wish, err)) {
 		return false;
 	}
-	*confirmed = revocation_wait(e, wish.rev, wish.rev ? CONFIRM_MS : 0);
+	/* also when it was revoked before: perhaps the broker does not know yet */
+	*confirmed = order.verb != CREDENTIAL_SHOW && revocation_wait(e, wish.rev, CONFIRM_MS);
 	return true;
 }
 

@@ -1,5 +1,4 @@
 #include "engine/batch.h"
-#include "engine/dispatch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +165,7 @@ static void run_hasten(struct batch *b, struct op *op)
 	if (h && h->task.way == WAY_PUSH && task_state_is_sendable(h->task.state)) {
 		struct outbox_hasten *row = GROW(b, hasten, hasten_count, hasten_cap);
 		if (row) {
-			*row = (struct outbox_hasten){op->task_id, op->in.since.wall_ms, op->in.since.resumed};
+			*row = (struct outbox_hasten){op->task_id, op->in.since.mono_ms, op->in.since.resumed};
 		}
 	}
 }
@@ -522,9 +521,6 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 	fleet_done(e->fleet);
 	pthread_mutex_lock(&e->ready_lock);
 	if (b->outbox_put.count && e->ready) {
-		if (e->broker_up) {
-			dispatch_queued(e, b->outbox_put.at, b->outbox_put.count);
-		}
 		e->ready(e->ready_ctx, b->outbox_put.at, b->outbox_put.count);
 	}
 	if (b->hasten_count && e->ready) {

@@ -56,7 +56,6 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 	}
 	for (size_t i = 0; i < *count; i++) {
 		out[i] = (struct dispatch_item){.task_id = rows[i].task_id, .attempt = rows[i].attempt};
-		dispatch_queued(e, &rows[i].task_id, 1);
 	}
 	return true;
 }
@@ -90,11 +89,13 @@ bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct
 	fleet_read(e->fleet);
 	const struct fleet_task *t = fleet_task(e->fleet, item->task_id);
 	const struct device_entry *device = t ? fleet_device_by_id(e->fleet, t->device_id) : NULL;
-	if (device && task_state_is_sendable(t->state)) {
+	if (device && !device->blocked && task_state_is_sendable(t->state)) {
 		out->offer.task_id = t->id;
 		text_copy(out->device, sizeof out->device, fleet_device_name(e->fleet, device));
 		ok = offer_task(e->fleet, t, &out->offer);
-		fleet_sent(t, clock_wall_ms());
+	}
+	if (t) {
+		fleet_sent(t, ok ? clock_mono_ms() : 0);
 	}
 	fleet_done(e->fleet);
 	if (!t) {
@@ -109,14 +110,12 @@ void dispatch_sent(struct engine *e, int64_t task_id)
 	submit(e, OP_SENT, 0, task_id);
 }
 
-void dispatch_queued(struct engine *e, const int64_t *tasks, size_t n)
+void dispatch_queued(struct engine *e, int64_t task_id)
 {
 	fleet_read(e->fleet);
-	for (size_t i = 0; i < n; i++) {
-		const struct fleet_task *t = fleet_task(e->fleet, tasks[i]);
-		if (t) {
-			fleet_sent(t, FLEET_SENDING);
-		}
+	const struct fleet_task *t = fleet_task(e->fleet, task_id);
+	if (t) {
+		fleet_sent(t, FLEET_SENDING);
 	}
 	fleet_done(e->fleet);
 }

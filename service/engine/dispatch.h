@@ -29,8 +29,8 @@ struct dispatch_item {
 };
 bool dispatch_claim(struct engine *engine, struct dispatch_item *out, size_t max, size_t *count, int64_t *next_ms, struct err *err);
 
-/* What to tell, from memory. false: the task is not live here (ended, or not heard of yet): nothing is to be sent. expiry_s: how long the
- * broker may keep it. */
+/* What to tell, from memory. false: the task is not live here (ended, or not heard of yet), or its device is blocked: nothing is to be
+ * sent. expiry_s: how long the broker may keep it. */
 struct dispatch_message {
 	struct offer offer;
 	char device[NAME_SIZE];
@@ -38,8 +38,8 @@ struct dispatch_message {
 };
 bool dispatch_message(struct engine *engine, const struct dispatch_item *item, struct dispatch_message *out);
 
-/* They wait to be published now: whoever begins to listen from here on gets them by that. */
-void dispatch_queued(struct engine *engine, const int64_t *tasks, size_t n);
+/* It waits to be published now: whoever begins to listen from here on gets it by that. Any lock of the transport's may be held. */
+void dispatch_queued(struct engine *engine, int64_t task_id);
 
 /* The broker took it / did not take it. Never blocks. */
 void dispatch_sent(struct engine *engine, int64_t task_id);

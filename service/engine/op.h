@@ -40,7 +40,7 @@ struct op {
 		struct actor actor; /* OP_CANCEL */
 		struct report report;
 		struct op_since {
-			int64_t wall_ms; /* since when the device listens */
+			int64_t mono_ms; /* since when the device listens */
 			bool resumed;    /* and had got what its session's queue held */
 		} since;                 /* OP_HASTEN */
 	} in;

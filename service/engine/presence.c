@@ -10,11 +10,13 @@
 
 enum { ASKED_AGO_MS = 1000 };
 
-/* The push task of a device that is to be told (again) unless it was since, or 0. Under the reader's hold. */
+/* The push task of a device that is to be told (again) unless it was since, or 0. Times are monotonic: a clock that is set back must not
+ * silence anybody. Under the reader's hold. */
 static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t since_ms)
 {
 	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
-		bool told = __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED) > since_ms; /* or is about to be: FLEET_SENDING */
+		int64_t sent_ms = __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED);
+		bool told = sent_ms != 0 && sent_ms > since_ms; /* or is about to be: FLEET_SENDING */
 		if (t->way == WAY_PUSH && t->state != TASK_DOWNLOADING && task_state_is_sendable(t->state) && !told) {
 			return t->id;
 		}
@@ -38,17 +40,18 @@ int64_t sign_seen(struct fleet *f, const struct device_entry *device, int64_t no
 	if (fleet_seen(device, now_ms) < SIGN_AWAY_S || device->blocked) {
 		return 0;
 	}
-	return waiting_push(f, device->id, now_ms - config->resend_min);
+	return waiting_push(f, device->id, clock_mono_ms() - config->resend_min);
 }
 
 void sign_hasten(struct engine *e, int64_t device_id, int64_t task_id)
 {
-	hasten(e, device_id, task_id, clock_wall_ms(), false);
+	const struct config *c = e->config;
+	hasten(e, device_id, task_id, clock_mono_ms() - c->resend_min, false); /* nor if another replica has sent it since */
 }
 
 void presence_told(struct engine *e, const char *device, enum presence_event event, bool resumed, int64_t age_ms)
 {
-	int64_t now = clock_wall_ms();
+	int64_t since = clock_mono_ms() - age_ms;
 	int64_t device_id = 0;
 	int64_t task_id = 0;
 	/* who connects without a subscription hears nothing yet */
@@ -58,15 +61,15 @@ void presence_told(struct engine *e, const char *device, enum presence_event eve
 	if (d) {
 		fleet_set_online(d, event != PRESENCE_GONE);
 		if (event != PRESENCE_GONE) {
-			fleet_seen(d, now);
+			fleet_seen(d, clock_wall_ms());
 		}
 		device_id = d->id;
-		task_id = listens && !d->blocked ? waiting_push(e->fleet, d->id, now - age_ms) : 0;
+		task_id = listens && !d->blocked ? waiting_push(e->fleet, d->id, since) : 0;
 	}
 	fleet_done(e->fleet);
 	if (task_id) {
 		metrics_add(METRIC_PRESENCE_RESENT, 1);
-		hasten(e, device_id, task_id, now - age_ms, resumed);
+		hasten(e, device_id, task_id, since, resumed);
 	}
 }
 
@@ -104,16 +107,16 @@ int8_t presence_of(struct engine *e, const char *device)
 
 void presence_asked(struct engine *e, const char *device)
 {
-	int64_t now = clock_wall_ms();
+	int64_t since = clock_mono_ms() - ASKED_AGO_MS;
 	fleet_read(e->fleet);
 	const struct device_entry *d = fleet_device(e->fleet, device);
 	int64_t device_id = d ? d->id : 0;
-	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, now - ASKED_AGO_MS) : 0;
+	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, since) : 0;
 	if (d) {
-		fleet_seen(d, now);
+		fleet_seen(d, clock_wall_ms());
 	}
 	fleet_done(e->fleet);
 	if (task_id) {
-		hasten(e, device_id, task_id, now, false);
+		hasten(e, device_id, task_id, since, false);
 	}
 }

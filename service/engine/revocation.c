@@ -16,6 +16,9 @@ struct teller {
 	revocation_poke *poke;
 	void *ctx;
 	int64_t confirmed;
+	/* Who waits takes a number; only what was read after that proves anything to him: revisions may run backward (a restored backup).
+	 */
+	uint64_t taken, reading, served;
 	struct db *db; /* the teller's own thread's */
 };
 
@@ -51,6 +54,7 @@ void revocation_attach(struct engine *e, revocation_poke *poke, void *ctx)
 	pthread_mutex_lock(&e->teller->lock);
 	e->teller->poke = poke;
 	e->teller->ctx = ctx;
+	pthread_cond_broadcast(&e->teller->moved); /* nobody will tell those who wait */
 	pthread_mutex_unlock(&e->teller->lock);
 }
 
@@ -58,6 +62,9 @@ bool revocation_read(struct engine *e, int64_t after, struct revocation *out, si
 {
 	struct teller *t = e->teller;
 	*count = 0;
+	pthread_mutex_lock(&t->lock);
+	t->reading = t->taken;
+	pthread_mutex_unlock(&t->lock);
 	if (!t->db) {
 		t->db = db_open(e->db_config, err);
 	}
@@ -70,8 +77,15 @@ void revocation_confirmed(struct engine *e, int64_t rev)
 {
 	pthread_mutex_lock(&e->teller->lock);
 	e->teller->confirmed = rev;
+	e->teller->served = e->teller->reading;
 	pthread_cond_broadcast(&e->teller->moved);
 	pthread_mutex_unlock(&e->teller->lock);
+}
+
+/* With the lock. */
+static bool is_told(const struct teller *t, uint64_t number, int64_t rev)
+{
+	return t->confirmed >= rev && t->served >= number;
 }
 
 bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
@@ -86,6 +100,7 @@ bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&t->lock);
+	uint64_t number = ++t->taken;
 	revocation_poke *poke = t->poke;
 	void *ctx = t->ctx;
 	pthread_mutex_unlock(&t->lock);
@@ -94,9 +109,9 @@ bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
 	}
 	pthread_mutex_lock(&t->lock);
 	/* without a broker that answers there is nothing to wait for */
-	while (t->poke && t->confirmed >= 0 && t->confirmed < rev && pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0) {
+	while (t->poke && t->confirmed >= 0 && !is_told(t, number, rev) && pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0) {
 	}
-	bool done = t->confirmed >= rev;
+	bool done = is_told(t, number, rev);
 	pthread_mutex_unlock(&t->lock);
 	return done;
 }

@@ -21,10 +21,11 @@ void revocation_attach(struct engine *engine, revocation_poke *poke, void *ctx);
 bool revocation_read(struct engine *engine, int64_t after, struct revocation *out, size_t max, size_t *count, int64_t *newest,
 		     struct err *err);
 
-/* The broker has this revision on disk; -1: it cannot be asked. */
+/* The broker has all that was there when revocation_read() was called last, up to this revision, on disk; -1: it cannot be asked. */
 void revocation_confirmed(struct engine *engine, int64_t rev);
 
-/* Waits until the broker has confirmed rev, at most ms. False: not yet (it is away, or there is no plugin): it will be told. */
+/* Waits until the broker has confirmed rev and all that was committed before this call, at most ms. False: not yet (it is away, or there is
+ * no plugin): it will be told. */
 bool revocation_wait(struct engine *engine, int64_t rev, int64_t ms);
 
 #endif

@@ -217,10 +217,10 @@ void fleet_all_offline(struct fleet *f)
 	fleet_done(f);
 }
 
-void fleet_sent(const struct fleet_task *task, int64_t now_ms)
+void fleet_sent(const struct fleet_task *task, int64_t mono_ms)
 {
 	struct fleet_task *own = (struct fleet_task *)(uintptr_t)task;
-	__atomic_store_n(&own->sent_ms, now_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&own->sent_ms, mono_ms, __ATOMIC_RELAXED);
 }
 
 /* --- writers --- */

@@ -23,7 +23,7 @@ struct mqtt {
 	struct control *control;
 	struct link *reports; /* devices' words, kept by the broker while we are away; asks the plugin */
 	struct link *pushes;  /* publishes; hears what may be lost: answers on the push topic, presence */
-	pthread_mutex_t lock; /* of the two */
+	pthread_mutex_t lock; /* of the two; held while the outbound is told, nothing that it calls takes it */
 	bool reports_up, pushes_up;
 	bool halted;
 	char pushes_id[160];
@@ -44,16 +44,15 @@ static void link_state(struct mqtt *m, bool *which, bool up)
 	bool before = m->pushes_up && m->reports_up;
 	*which = up;
 	bool both = m->pushes_up && m->reports_up;
-	pthread_mutex_unlock(&m->lock);
-	if (both == before) {
-		return;
-	}
-	if (both) {
+	if (both && !before) {
 		log_info("broker connected");
-	} else {
+	} else if (before && !both) {
 		log_warn("broker not connected; pushes wait in the outbox");
 	}
-	outbound_state(m->outbound, both);
+	if (both != before) {
+		outbound_state(m->outbound, both); /* with the lock: "up" of one must not overtake "down" of the other */
+	}
+	pthread_mutex_unlock(&m->lock);
 }
 
 static void reports_state(void *ctx, bool up)

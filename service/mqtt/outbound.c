@@ -60,6 +60,7 @@ static bool push_item(struct outbound *o, struct dispatch_item item)
 		return false;
 	}
 	o->ring[(o->head + o->count++) % RING] = item;
+	dispatch_queued(o->engine, item.task_id);
 	return true;
 }
 
@@ -121,6 +122,7 @@ static bool publish(struct outbound *o, const struct dispatch_item *item)
 	}
 	if (!link_publish(o->link, topic, payload.data, payload.len, true, message.expiry_s, published, flight)) {
 		free(flight);
+		dispatch_queued(o->engine, item->task_id); /* still to come */
 		return false;
 	}
 	return true;

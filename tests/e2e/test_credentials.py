@@ -189,8 +189,22 @@ def test_a_broker_that_lost_its_list_is_told_all_of_it_again(site):
     until(lambda: refused(site, "lamp-1", keys.password("lamp-1")), "the broker knows", timeout=15)
 
 
+def test_after_a_backup_was_restored_the_broker_is_told_what_is_revoked_since(site):
+    product = site.product()
+    for name in ("a", "b", "c"):
+        site.device(name, product, arrive=False)
+    for name in ("a", "b"):
+        credentials(site, name, "/block").must(200)
+    site.broker.stop()
+    site.db.rows("DELETE FROM revocations; UPDATE devices SET blocked_at = NULL")  # as it was before the two
+    for name in ("c", "a", "a", "a"):  # and more than that until the broker is back
+        credentials(site, name, "/rotate").must(200)
+    site.broker.start()
+    until(lambda: refused(site, "c", keys.password("c")), "the broker knows", timeout=15)
+
+
 def test_thousands_of_revocations_reach_a_new_broker(site):
-    site.db.rows("INSERT INTO revocations (device, epoch, blocked, rev) SELECT 'gone-' || i, 2, i % 2 = 0, nextval('revocation_rev') FROM generate_series(1, 5500) i")
+    site.db.rows("INSERT INTO revocations (device, epoch, blocked, rev) SELECT 'gone-' || i, 2, i % 2 = 0, i FROM generate_series(1, 5500) i")
     site.broker.stop()
     site.broker.start()
     until(lambda: b"otad_broker_revocations 5500" in site.anybody.get("/metrics").body, "all are there", timeout=30)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
 #include "engine/dispatch.h"
 #include "engine/engine.h"
@@ -394,6 +395,44 @@ static void nothing_is_sent_for_a_task_that_is_over_or_in_hand(void **state)
 	assert_false(dispatch_message(r->engine, &item, &m));
 }
 
+static bool is_blocked(const char *device)
+{
+	char text[1024];
+	struct buf out;
+	buf_init_fixed(&out, text, sizeof text);
+	assert_true(poll_explain(r->engine, device, COMPONENT_DEFAULT, false, &out));
+	return strstr(buf_cstr(&out), "blocked") != NULL;
+}
+
+static void block(const char *device, bool blocked)
+{
+	site_run("BEGIN; UPDATE devices SET blocked_at = %s WHERE id = %" PRId64 "; SELECT change_append('device', ARRAY[%" PRId64
+		 "]), pg_notify('otad', ''); COMMIT",
+		 blocked ? "now()" : "NULL", site_id(device), site_id(device));
+	for (int64_t deadline = 0; is_blocked(device) != blocked; site_pause()) {
+		assert_true(site_in_time(&deadline));
+	}
+}
+
+/* Nor does its device, once it is let in again, wait because something is thought to be on its way. */
+static void nothing_is_sent_to_a_blocked_device(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	struct dispatch_item item = {.task_id = task};
+	struct dispatch_message m;
+	block(device, true);
+	dispatch_queued(r->engine, task);
+	assert_false(dispatch_message(r->engine, &item, &m));
+	assert_int_equal(rows_of(task), 1); /* it waits */
+	block(device, false);
+	postpone(task, "1 h");
+	presence_told(r->engine, device, PRESENCE_SUBSCRIBED, false, 0);
+	until_due(task);
+	assert_true(dispatch_message(r->engine, &item, &m));
+}
+
 /* A row whose task is gone does not come back for ever. */
 static void a_stray_row_is_dropped(void **state)
 {
@@ -543,6 +582,7 @@ int main(void)
 		SITE_TEST(who_connects_without_a_subscription_hears_nothing_yet),
 		SITE_TEST(the_message_is_the_offer_of_the_task),
 		SITE_TEST(nothing_is_sent_for_a_task_that_is_over_or_in_hand),
+		SITE_TEST(nothing_is_sent_to_a_blocked_device),
 		SITE_TEST(a_stray_row_is_dropped),
 		SITE_TEST(a_push_that_was_taken_by_a_sender_that_died_is_sent_by_the_next),
 		SITE_TEST(a_row_in_another_hand_is_left_alone),
