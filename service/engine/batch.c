@@ -165,7 +165,9 @@ static void run_hasten(struct batch *b, struct op *op)
 	if (h && h->task.way == WAY_PUSH && task_state_is_sendable(h->task.state)) {
 		struct outbox_hasten *row = GROW(b, hasten, hasten_count, hasten_cap);
 		if (row) {
-			*row = (struct outbox_hasten){op->task_id, op->in.since.mono_ms, op->in.since.resumed};
+			/* who begins a download anew is told once, not at short intervals again */
+			int64_t attempt = h->task.state == TASK_DOWNLOADING ? OUTBOX_ATTEMPT_LAST : 0;
+			*row = (struct outbox_hasten){op->task_id, op->in.since.mono_ms, attempt, op->in.since.resumed};
 		}
 	}
 }

@@ -10,14 +10,14 @@
 
 enum { ASKED_AGO_MS = 1000 };
 
-/* The push task of a device that is to be told (again) unless it was since, or 0. Times are monotonic: a clock that is set back must not
- * silence anybody. Under the reader's hold. */
-static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t since_ms)
+/* The push task of a device that is to be told (again) unless it was since, or 0. Who is downloading is left alone, unless it began anew.
+ * Times are monotonic: a clock that is set back must not silence anybody. Under the reader's hold. */
+static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t since_ms, bool anew)
 {
 	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
 		int64_t sent_ms = __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED);
 		bool told = sent_ms != 0 && sent_ms > since_ms; /* or is about to be: FLEET_SENDING */
-		if (t->way == WAY_PUSH && t->state != TASK_DOWNLOADING && task_state_is_sendable(t->state) && !told) {
+		if (t->way == WAY_PUSH && (anew || t->state != TASK_DOWNLOADING) && task_state_is_sendable(t->state) && !told) {
 			return t->id;
 		}
 	}
@@ -40,7 +40,7 @@ int64_t sign_seen(struct fleet *f, const struct device_entry *device, int64_t no
 	if (fleet_seen(device, now_ms) < SIGN_AWAY_S || device->blocked) {
 		return 0;
 	}
-	return waiting_push(f, device->id, clock_mono_ms() - config->resend_min);
+	return waiting_push(f, device->id, clock_mono_ms() - config->resend_min, false);
 }
 
 void sign_hasten(struct engine *e, int64_t device_id, int64_t task_id)
@@ -55,6 +55,7 @@ void presence_told(struct engine *e, const char *device, enum presence_event eve
 	int64_t device_id = 0;
 	int64_t task_id = 0;
 	/* who connects without a subscription hears nothing yet */
+	bool anew = event == PRESENCE_SUBSCRIBED && !resumed;
 	bool listens = event == PRESENCE_SUBSCRIBED || (event == PRESENCE_CONNECTED && resumed);
 	fleet_read(e->fleet);
 	const struct device_entry *d = fleet_device(e->fleet, device);
@@ -64,7 +65,7 @@ void presence_told(struct engine *e, const char *device, enum presence_event eve
 			fleet_seen(d, clock_wall_ms());
 		}
 		device_id = d->id;
-		task_id = listens && !d->blocked ? waiting_push(e->fleet, d->id, since) : 0;
+		task_id = listens && !d->blocked ? waiting_push(e->fleet, d->id, since, anew) : 0;
 	}
 	fleet_done(e->fleet);
 	if (task_id) {
@@ -111,7 +112,7 @@ void presence_asked(struct engine *e, const char *device)
 	fleet_read(e->fleet);
 	const struct device_entry *d = fleet_device(e->fleet, device);
 	int64_t device_id = d ? d->id : 0;
-	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, since) : 0;
+	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, since, false) : 0;
 	if (d) {
 		fleet_seen(d, clock_wall_ms());
 	}

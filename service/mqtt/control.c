@@ -32,6 +32,7 @@ enum {
 	ABSENT_MS = 10000,    /* no plugin: asked again after this */
 	LOOK_EVERY_MS = 5000, /* for revocations that another replica wrote and could not tell */
 	DUMP_EVERY_MS = 5000,
+	DISK_MS = 100,
 	ID_SIZE = 32,
 };
 
@@ -253,8 +254,10 @@ static void settle_revoke(struct control *c, const struct cJSON *json, bool ok)
 		c->reset = false;
 		c->look_at = 0; /* is there more? */
 	} else if (revision >= 0 && strcmp(why, "gap") == 0) {
-		c->revision = revision; /* another replica was faster, or the plugin knows less than we thought */
-		c->look_at = 0;
+		/* another replica was faster (and if that is not on disk yet, the number is the old one), or the plugin knows less than we
+		 * thought */
+		c->look_at = revision == c->revision ? clock_mono_ms() + DISK_MS : 0;
+		c->revision = revision;
 	} else {
 		log_error("the broker's plugin did not take revocations; tried again", LOG_S("error", why));
 		c->look_at = clock_mono_ms() + LOOK_EVERY_MS;

@@ -79,7 +79,9 @@ static bool take_dump(struct told *t, struct engine *e, const struct cJSON *json
 	json_bool(json, "first", false, &first, NULL);
 	json_bool(json, "last", false, &last, NULL);
 	if (first) {
+		t->dumps = t->gap ? 1 : t->dumps + 1;
 		t->gap = false;
+		presence_complete(e, false);
 		presence_reset(e);
 	}
 	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "online"))
@@ -89,8 +91,9 @@ static bool take_dump(struct told *t, struct engine *e, const struct cJSON *json
 		}
 	}
 	if (last) {
-		t->incomplete = t->gap;
-		presence_complete(e, !t->gap);
+		t->dumps -= t->dumps > 0;
+		t->incomplete = t->gap || t->dumps > 0;
+		presence_complete(e, !t->incomplete);
 	}
 	return last;
 }

@@ -15,6 +15,7 @@ struct engine;
 struct told {
 	char boot[24];
 	int64_t seq;
+	unsigned dumps;          /* coming in: other replicas ask for theirs */
 	bool gap;                /* since the first page of the dump that is coming in */
 	_Atomic(bool) forgotten; /* the thread that takes is to begin anew */
 	_Atomic(bool) incomplete;

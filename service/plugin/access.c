@@ -43,7 +43,7 @@ static bool to_request(const struct mosquitto_evt_acl_check *event, struct acl_r
 }
 
 /* The broker adds the subscription after it has asked us. */
-static void note_subscribe(struct plugin *p, const struct mosquitto *client, const char *filter, bool allowed)
+static void note_subscribe(struct plugin *p, const struct mosquitto *client, const struct acl_request *request, int qos)
 {
 	struct session *session = p->kicking ? NULL : sessions_get(&p->sessions, client);
 	if (!session) {
@@ -53,12 +53,14 @@ static void note_subscribe(struct plugin *p, const struct mosquitto *client, con
 		int count = mosquitto_client_sub_count(client);
 		session->subs_before = count < INT16_MAX ? (int16_t)count : INT16_MAX;
 	}
-	if (allowed && acl_brings_pushes(filter, session->device)) {
-		presence_subscribed(&p->presence, session);
+	if (acl_brings_pushes(request->topic, session->device)) {
+		/* at QoS 0 a session keeps nothing for its client while that is away */
+		presence_subscribed(&p->presence, session, session->subs_before > 0 && qos > 0);
 	}
 }
 
-static int check_device(struct plugin *p, const struct mosquitto *client, const char *device, const struct acl_request *request)
+static int check_device(struct plugin *p, const struct mosquitto_evt_acl_check *event, const char *device,
+			const struct acl_request *request)
 {
 	static const enum counter counters[] = {
 		[ACL_FOREIGN] = COUNTER_ACL_DENIED,
@@ -71,10 +73,10 @@ static int check_device(struct plugin *p, const struct mosquitto *client, const 
 	}
 	enum acl_verdict verdict = acl_device(device, request);
 	if (request->access == ACL_SUBSCRIBE) {
-		note_subscribe(p, client, request->topic, verdict == ACL_ALLOWED);
+		note_subscribe(p, event->client, request, event->qos);
 	}
 	if (verdict == ACL_FORGED) {
-		presence_forged(&p->presence, sessions_get(&p->sessions, client), device);
+		presence_forged(&p->presence, sessions_get(&p->sessions, event->client), device);
 	}
 	return verdict == ACL_ALLOWED ? MOSQ_ERR_SUCCESS : deny(p, counters[verdict]);
 }
@@ -97,5 +99,5 @@ int access_check(struct plugin *p, const struct mosquitto_evt_acl_check *event)
 	if (!credential_device(client_id, username, device)) {
 		return deny(p, COUNTER_ACL_DENIED);
 	}
-	return check_device(p, event->client, device, &request);
+	return check_device(p, event, device, &request);
 }

@@ -69,7 +69,7 @@ static void refuse_gap(const struct plugin *p, const struct asker *asker)
 	struct buf out;
 	begin(asker, false, &out);
 	buf_puts(&out, ",\"error\":\"gap\"");
-	put_number(&out, "revision", p->control.revision);
+	put_number(&out, "revision", p->control.durable);
 	end(asker, &out);
 }
 
@@ -82,7 +82,7 @@ static void answer_status(const struct plugin *p, const struct asker *asker)
 	buf_puts(&out, ",\"boot\":");
 	buf_put_json(&out, p->tell.boot);
 	put_number(&out, "seq", p->tell.seq);
-	put_number(&out, "revision", p->control.revision);
+	put_number(&out, "revision", p->control.durable);
 	put_number(&out, "entries", revocations_count(&p->revocations));
 	end(asker, &out);
 }

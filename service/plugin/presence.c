@@ -125,10 +125,10 @@ void presence_disconnected(struct presence *p, const struct sessions *sessions, 
 	}
 }
 
-void presence_subscribed(struct presence *p, struct session *session)
+void presence_subscribed(struct presence *p, struct session *session, bool resumed)
 {
 	if (!pending(p, session->subscribed, SUBSCRIBED, session->device)) {
-		session->subscribed = push(p, SUBSCRIBED, session->device, session->subs_before > 0);
+		session->subscribed = push(p, SUBSCRIBED, session->device, resumed);
 	}
 }
 

@@ -36,7 +36,7 @@ void presence_connected(struct presence *p, struct session *session);
 void presence_disconnected(struct presence *p, const struct sessions *sessions, const struct session *session);
 
 /* It may subscribe to its pushes. Several between two tellings are one event. */
-void presence_subscribed(struct presence *p, struct session *session);
+void presence_subscribed(struct presence *p, struct session *session, bool resumed);
 
 /* It tried to publish a push; counted up between two tellings. session may be NULL: only the device is known (a will). */
 void presence_forged(struct presence *p, struct session *session, const char *device);

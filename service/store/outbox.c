@@ -27,9 +27,9 @@ static const struct sql claim = {
 /* the age is small even where the machines' clocks differ; a message lies in a session's queue as long as the interval it was sent with */
 static const struct sql hasten = {
 	"outbox_hasten",
-	"UPDATE outbox o SET due_at = clock_timestamp(), attempt = 0 FROM unnest($1::bigint[], $2::bigint[], $3::bool[]) u(id, age, "
-	"resumed)"
-	" WHERE o.task_id = u.id AND o.taken_at + CASE WHEN u.resumed THEN make_interval(secs => least($5::float8, $4::float8 * 2 ^ "
+	"UPDATE outbox o SET due_at = clock_timestamp(), attempt = u.attempt FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bool[])"
+	" u(id, age, attempt, resumed)"
+	" WHERE o.task_id = u.id AND o.taken_at + CASE WHEN u.resumed THEN make_interval(secs => least($6::float8, $5::float8 * 2 ^ "
 	"greatest(o.attempt - 1, 0)) / 1000) ELSE interval '0' END <= clock_timestamp() - make_interval(secs => u.age::float8 / 1000)"};
 static const struct sql next_due = {"outbox_next", "SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::bigint FROM outbox"};
 static const struct sql retry = {"outbox_retry",
@@ -63,23 +63,24 @@ bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken,
 bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t n, const struct outbox_pace *pace, struct err *err)
 {
 	struct sql_args a = {0};
-	struct sql_list lists[3];
+	struct sql_list lists[4];
 	int64_t now = clock_mono_ms();
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		sql_list_init(&lists[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		sql_list_i64(&lists[0], rows[i].task_id);
 		sql_list_i64(&lists[1], rows[i].since_ms < now ? now - rows[i].since_ms : 0);
-		sql_list_bool(&lists[2], rows[i].resumed);
+		sql_list_i64(&lists[2], rows[i].attempt);
+		sql_list_bool(&lists[3], rows[i].resumed);
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		sql_array(&a, &lists[i]);
 	}
 	sql_i64(&a, pace->min_ms);
 	sql_i64(&a, pace->max_ms);
 	bool ok = sql_run(db, &hasten, &a, err);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		sql_list_free(&lists[i]);
 	}
 	return ok;

@@ -33,9 +33,11 @@ bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pac
 
 /* The device listens since then (clock_mono_ms() of this machine): due now, unless a sender took it later. resumed: it has got what
  * lay in its session's queue, so only what had expired there. */
+enum { OUTBOX_ATTEMPT_LAST = 30 }; /* the longest interval by far */
 struct outbox_hasten {
 	int64_t task_id;
 	int64_t since_ms;
+	int64_t attempt; /* the repetitions go on as after that many */
 	bool resumed;
 };
 bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t n, const struct outbox_pace *pace, struct err *err);

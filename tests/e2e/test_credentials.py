@@ -29,8 +29,10 @@ def refused(site, name, password, client_id=None, **more):
     return False
 
 
-def cut(client):
-    return until(lambda: not client.paho.is_connected(), "the connection is cut", timeout=5)
+def cut(device):
+    """Its connection is ended by the broker; the client is put away, or it would come back by itself."""
+    until(lambda: not device.client.paho.is_connected(), "the connection is cut", timeout=5)
+    device.leave()
 
 
 def online(site, name):
@@ -107,7 +109,7 @@ def test_a_client_id_that_is_not_a_device_s_is_refused_with_a_sentence(shared, c
 def test_rotating_cuts_the_connection_and_the_old_password_is_dead(site):
     device = site.device()
     credentials(site, "lamp-1", "/rotate").must(200)
-    cut(device.client)
+    cut(device)
     assert refused(site, "lamp-1", keys.password("lamp-1"))
     connect(site, "lamp-1", keys.password("lamp-1", epoch=2)).close()
 
@@ -117,7 +119,7 @@ def test_a_blocked_device_is_refused_everywhere_until_it_is_unblocked(site):
     site.push(firmware, device)
     offer = device.offer()
     assert credentials(site, "lamp-1", "/block").must(200).json["brokerConfirmed"] is True
-    cut(device.client)
+    cut(device)
     assert refused(site, "lamp-1", keys.password("lamp-1"))
     assert device.web.get("/api/v2/micro/" + offer["fileName"]).status == 403
     assert device.poll().json["errorCode"] == 3003
@@ -137,7 +139,7 @@ def test_a_deleted_device_is_refused_and_its_name_begins_anew(site):
     product = site.product()
     device = site.device("lamp-1", product)
     site.operator.delete("/api/v3/devices/lamp-1").must(204)
-    cut(device.client)
+    cut(device)
     assert refused(site, "lamp-1", keys.password("lamp-1"))
     made = site.operator.post("/api/v3/devices", {"name": "lamp-1", "productId": product}).must(201).json
     assert made["password"] == keys.password("lamp-1", epoch=2)
@@ -148,7 +150,7 @@ def test_a_deleted_device_is_refused_and_its_name_begins_anew(site):
 def test_another_name_or_client_id_means_another_password(site, change):
     device = site.device()
     answer = site.operator.patch("/api/v3/devices/lamp-1", change).must(200).json
-    cut(device.client)
+    cut(device)
     assert refused(site, "lamp-1", keys.password("lamp-1"))
     name, client_id = answer["name"], answer["clientId"]
     assert answer["password"] == keys.password(name, client_id, epoch=2)
@@ -298,6 +300,32 @@ def test_a_device_whose_session_resumes_gets_its_task_once(site):
     assert offers_within(device, 1.0) == ["1"], "from its session's queue"
     device.client.subscribe(device.topic)  # as most clients do, session or not
     assert offers_within(device, 1.0) == []
+
+
+def test_a_device_that_is_reset_during_its_download_gets_its_task_again_once(site):
+    product = site.product()
+    device = site.device(product=product)
+    site.push(site.firmware(product), device)
+    device.fetch_range(device.offer(), 0, 999)
+    site.until_state(device, "downloading")
+    device.client.vanish()
+    time.sleep(1)
+    device.arrive()
+    assert offers_within(device, 1.0) == ["1"]
+    assert offers_within(device, 1.0) == []
+
+
+def test_a_session_that_listens_at_qos_0_gets_its_task_when_it_subscribes_again(site):
+    product = site.product()
+    device = site.device(product=product, arrive=False)
+    login = {"username": "lamp-1", "password": keys.password("lamp-1"), "clean": False}
+    device.client = mqtt.Client(site.broker.port, "lamp-1", **login).subscribe(device.topic, qos=0)
+    device.leave()
+    site.push(site.firmware(product), device)
+    site.until_state(device, "notified")
+    time.sleep(0.5)
+    device.client = mqtt.Client(site.broker.port, "lamp-1", **login).subscribe(device.topic, qos=0)
+    assert offers_within(device, 1.0) == ["1"]
 
 
 def test_two_services_and_one_device_that_arrives_one_message(site):

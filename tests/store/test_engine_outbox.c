@@ -340,6 +340,22 @@ static void a_resumed_session_has_got_what_lay_in_its_queue(void **state)
 	until_due(task);
 }
 
+static void who_begins_a_download_anew_is_told_once(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	publish(task);
+	assert_done(report_step(r, device, 10), ERR_NONE);
+	usleep(5000);
+	postpone(task, "1 h");
+	presence_told(r->engine, device, PRESENCE_CONNECTED, true, 0); /* the same session: it goes on */
+	settle();
+	assert_true(ms_until_due(task) > 1000000);
+	presence_told(r->engine, device, PRESENCE_SUBSCRIBED, false, 0); /* it was reset */
+	site_until(1, "SELECT count(*) FROM outbox WHERE due_at <= now() AND attempt = 30 AND task_id = %" PRId64, task);
+}
+
 static void who_connects_without_a_subscription_hears_nothing_yet(void **state)
 {
 	(void)state;
@@ -579,6 +595,7 @@ int main(void)
 		SITE_TEST(who_subscribes_after_the_message_was_sent_gets_it_once),
 		SITE_TEST(what_another_replica_sent_since_is_not_sent_again),
 		SITE_TEST(a_resumed_session_has_got_what_lay_in_its_queue),
+		SITE_TEST(who_begins_a_download_anew_is_told_once),
 		SITE_TEST(who_connects_without_a_subscription_hears_nothing_yet),
 		SITE_TEST(the_message_is_the_offer_of_the_task),
 		SITE_TEST(nothing_is_sent_for_a_task_that_is_over_or_in_hand),
