@@ -46,10 +46,11 @@ bool broker_form_parse(struct broker_form *form, const char *text, size_t len)
 	if (len > BROKER_FORM_MAX || memchr(text, '\0', len)) {
 		return false;
 	}
-	form->text = strndup(text, len);
+	form->text = calloc(1, len + 1);
 	if (!form->text) {
 		return false;
 	}
+	memcpy(form->text, text, len);
 	char *rest = len ? form->text : NULL;
 	for (char *item = strsep(&rest, "&"); item; item = strsep(&rest, "&")) {
 		if (!take(form, item)) {

@@ -66,8 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	scoped_free char *password = fuzz_line(&in);
 	size_t len = 0;
 	scoped_free char *rest = fuzz_rest(&in, &len);
-	scoped_free char *file = strndup(rest, len);
+	scoped_free char *file = calloc(1, len + 1);
 	CHECK(file);
+	memcpy(file, rest, len);
 	struct credential_keys parsed = {.count = 0};
 	login(client_id, username, password);
 	issued(client_id, username);
