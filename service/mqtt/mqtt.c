@@ -37,13 +37,18 @@ static void message(void *ctx, const char *topic, const void *payload, size_t le
 	}
 }
 
-/* One link alone is not enough: pushes whose reports are not heard, or the reverse. */
+/* One link alone is not enough: pushes whose reports are not heard, or the reverse. With the lock. */
+static bool both_up(const struct mqtt *m)
+{
+	return m->pushes_up && m->reports_up;
+}
+
 static void link_state(struct mqtt *m, bool *which, bool up)
 {
 	pthread_mutex_lock(&m->lock);
-	bool before = m->pushes_up && m->reports_up;
+	bool before = both_up(m);
 	*which = up;
-	bool both = m->pushes_up && m->reports_up;
+	bool both = both_up(m);
 	if (both && !before) {
 		log_info("broker connected");
 	} else if (before && !both) {

@@ -56,7 +56,7 @@ static void every_line_is_a_licence_with_its_number(void **state)
 	assert_non_null(rows);
 	static const size_t lines[] = {1, 3, 5};
 	static const enum licence_encoding encodings[] = {LICENCE_RAW, LICENCE_HEX_TEXT, LICENCE_RAW};
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		char serial[] = {'A', (char)('1' + i), '\0'};
 		assert_string_equal(rows[i].licence.serial, serial);
 		assert_int_equal(rows[i].licence.encoding, encodings[i]);
