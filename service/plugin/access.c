@@ -7,6 +7,9 @@
 #include "plugin/broker.h"
 #include "plugin/plugin.h"
 
+/* Of one client: the broker bounds neither, and keeps over 100 bytes for each level of a filter. */
+enum { FILTERS_MAX = 128, FILTER_MAX = 256 };
+
 static int deny(struct plugin *p, enum counter why)
 {
 	p->counters.at[why]++;
@@ -59,6 +62,11 @@ static void note_subscribe(struct plugin *p, const struct mosquitto *client, con
 	}
 }
 
+static bool is_too_much(const struct mosquitto *client, const char *filter)
+{
+	return strnlen(filter, FILTER_MAX + 1) > FILTER_MAX || mosquitto_client_sub_count(client) >= FILTERS_MAX;
+}
+
 static int check_device(struct plugin *p, const struct mosquitto_evt_acl_check *event, const char *device,
 			const struct acl_request *request)
 {
@@ -68,7 +76,8 @@ static int check_device(struct plugin *p, const struct mosquitto_evt_acl_check *
 		[ACL_FORGED] = COUNTER_FORGED,
 		[ACL_UNREADABLE] = COUNTER_ACL_UNREADABLE,
 	};
-	if (revocations_is_blocked(&p->revocations, device)) {
+	if (revocations_is_blocked(&p->revocations, device) ||
+	    (request->access == ACL_SUBSCRIBE && is_too_much(event->client, request->topic))) {
 		return deny(p, COUNTER_ACL_DENIED);
 	}
 	enum acl_verdict verdict = acl_device(device, request);

@@ -14,9 +14,7 @@ enum { TREE_LEN = sizeof TREE - 1 };
 static bool send(const struct session *session, const struct mosquitto_evt_message *event)
 {
 	const char *client_id = mosquitto_client_id(session->client);
-	return client_id &&
-	       mosquitto_broker_publish_copy(client_id, event->topic, (int)event->payloadlen, event->payload ? event->payload : "",
-					     event->qos, false, NULL) == MOSQ_ERR_SUCCESS;
+	return client_id && tell_copy(client_id, event->topic, event->payload, event->payloadlen, event->qos);
 }
 
 int deliver_message(struct plugin *p, struct mosquitto_evt_message *event)

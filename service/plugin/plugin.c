@@ -17,7 +17,7 @@
 
 enum {
 	PULSE_MS = 100,
-	GATHER_MS = 5, /* between two tellings, so that a crowd shares messages */
+	GATHER_MS = 25, /* between two tellings, so that a crowd shares messages */
 	COUNTERS_MS = 10000,
 	NO_TICK_MS = 5000,
 };

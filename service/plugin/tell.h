@@ -2,6 +2,8 @@
 #ifndef PLUGIN_TELL_H
 #define PLUGIN_TELL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct buf;
@@ -23,5 +25,8 @@ void tell_skip(struct tell *t);
 
 /* Publishes to whoever has subscribed, QoS 0, and frees the buffer. The broker sends it on its next round. */
 void tell_publish(const char *topic, struct buf *out);
+
+/* Hands a copy of the payload to the broker, for one client (also without a subscription) or, with NULL, for whoever has subscribed. */
+bool tell_copy(const char *client_id, const char *topic, const void *payload, size_t len, int qos);
 
 #endif

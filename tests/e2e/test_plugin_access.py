@@ -1,7 +1,9 @@
 """What an authenticated device can try: others' topics, wildcards, wills, retained and forged messages."""
 
 import pytest
-from harness.plugin_broker import CONTROL, PRESENCE, broker, crowd  # noqa: F401
+from harness import credentials
+from harness.plugin_broker import ACCEPTED, CONTROL, PRESENCE, PluginBroker, broker, connect_packet, crowd, packet  # noqa: F401
+from harness.plugin_broker import raw, subscribe_packet, text
 
 FOREIGN = [
     "#", "+", "+/#", "/#", "/+/+/+/#", "/oc/#", "/oc/devices/#", "/oc/devices/+/sys/ota", "/oc/devices/victim", "/oc/devices/victim/sys/ota",
@@ -180,3 +182,37 @@ def test_denials_are_counted(broker):
         "acl_retained": 1, "acl_unreadable": 1, "forged": 1, "p2p_delivered": 1, "p2p_absent": 1, "online": 1, "revocations": 0,
     }
     assert not device.gone.is_set()
+
+
+def test_filters_are_bounded_in_number_and_length(crowd, device):
+    """Ten thousand deep ones would cost the broker a gigabyte."""
+    assert device.subscribe(device.base + "/" + "x" * (256 - len(device.base) - 1)) == 1
+    assert device.subscribe(device.base + "/" + "x" * (257 - len(device.base) - 1)) == 128
+    assert device.subscribe(device.base + "/" + "a/" * 150) == 128
+    answers = [device.subscribe(f"{device.base}/{i}") for i in range(200)]
+    assert answers == [1] * 127 + [128] * 73
+    other = crowd.device("other")
+    for i in range(200):  # what is unsubscribed does not count
+        assert other.subscribe(f"/oc/devices/other/{i}") == 1
+        other.paho.unsubscribe(f"/oc/devices/other/{i}")
+    other.close()
+
+
+def test_who_floods_itself_and_does_not_read_is_cut_before_the_memory_is_gone(tmp_path):
+    broker = PluginBroker(tmp_path, settings=["memory_limit 67108864"]).start()
+    other = broker.device("other")
+    assert other.subscribe("/oc/devices/other/#") == 1
+    username, password = credentials.plain(broker.key, "greedy", "greedy")
+    sock, answer = raw(broker.port, connect_packet("greedy", username, password))
+    assert answer == ACCEPTED
+    sock.settimeout(5)
+    sock.sendall(subscribe_packet("/oc/devices/greedy/#", qos=0))
+    message = packet(0x30, text("/oc/devices/greedy/x") + b"x" * 100000)
+    with pytest.raises(ConnectionError):
+        for _ in range(2000):  # 200 MB
+            sock.sendall(message)
+    sock.close()
+    other.publish("/oc/devices/other/x", "still here")
+    assert other.next().payload == b"still here"
+    other.close()
+    broker.stop()

@@ -202,3 +202,4 @@ def test_refused_logins_are_logged_once_a_second_and_without_secrets(crowd):
     assert log.count("otad: login of") - before <= seconds + 2
     assert password not in log and "chatty" not in log
     assert f'otad: login of "evil\\x22\\xc3\\xa9{"x" * 41}..." refused: wrong' in log
+    assert log.count("\n", log.index("xxx...")) < 50, "the broker itself has no lines for strangers"

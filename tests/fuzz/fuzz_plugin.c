@@ -214,12 +214,23 @@ static void hear(const cJSON *json)
 	listener.complete |= cJSON_IsTrue(cJSON_GetObjectItem(json, "last"));
 }
 
-int mosquitto_broker_publish_copy(const char *client_id, const char *topic, int len, const void *payload, int qos, bool retain,
-				  mosquitto_property *properties)
+void *mosquitto_malloc(size_t size)
 {
-	CHECK(topic && len >= 0 && payload && !retain && !properties);
+	return malloc(size);
+}
+
+void mosquitto_free(void *mem)
+{
+	free(mem);
+}
+
+int mosquitto_broker_publish(const char *client_id, const char *topic, int len, void *payload, int qos, bool retain,
+			     mosquitto_property *properties)
+{
+	CHECK(topic && len >= 0 && (payload || len == 0) && !retain && !properties);
 	if (client_id) {
 		CHECK(strncmp(topic, "devices/p2p/", 12) == 0);
+		free(payload);
 		return MOSQ_ERR_SUCCESS;
 	}
 	CHECK(qos == 0 && len <= 128 * 1024 && !strpbrk(topic, "+#"));
@@ -231,6 +242,7 @@ int mosquitto_broker_publish_copy(const char *client_id, const char *topic, int 
 		CHECK(strncmp(topic, "otad/v1/reply/otad", 18) == 0);
 		CHECK(cJSON_IsBool(cJSON_GetObjectItem(json, "ok")) && cJSON_IsString(cJSON_GetObjectItem(json, "id")));
 	}
+	free(payload);
 	return MOSQ_ERR_SUCCESS;
 }
 
