@@ -167,7 +167,7 @@ static void run_hasten(struct batch *b, struct op *op)
 		if (row) {
 			/* who begins a download anew is told once, not at short intervals again */
 			int64_t attempt = h->task.state == TASK_DOWNLOADING ? OUTBOX_ATTEMPT_LAST : 0;
-			*row = (struct outbox_hasten){op->task_id, op->in.since.mono_ms, attempt, op->in.since.resumed};
+			*row = (struct outbox_hasten){op->task_id, op->in.since.mono_ms, attempt, op->in.since.wait_ms};
 		}
 	}
 }

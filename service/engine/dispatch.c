@@ -40,6 +40,7 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 	struct outbox_row rows[CLAIM_MAX];
 	const struct config *c = e->config;
 	struct outbox_pace pace = {c->resend_min, c->resend_max};
+	int64_t taken_ms = clock_mono_ms();
 	*count = 0;
 	if (!e->dispatch_db) {
 		e->dispatch_db = db_open(e->db_config, err);
@@ -55,20 +56,22 @@ bool dispatch_claim(struct engine *e, struct dispatch_item *out, size_t max, siz
 		return false;
 	}
 	for (size_t i = 0; i < *count; i++) {
-		out[i] = (struct dispatch_item){.task_id = rows[i].task_id, .attempt = rows[i].attempt};
+		out[i] = (struct dispatch_item){.task_id = rows[i].task_id, .attempt = rows[i].attempt, .taken_ms = taken_ms};
 	}
 	return true;
 }
 
 /* The message lives at the broker until the next repetition: a persistent session collects no copies. */
-static uint32_t expiry_of(const struct config *c, int64_t attempt)
+static uint32_t expiry_of(const struct config *c, const struct dispatch_item *item)
 {
 	int64_t ms = c->resend_min;
-	for (int64_t i = 0; i < attempt && ms < c->resend_max; i++) {
+	for (int64_t i = 0; i < item->attempt && ms < c->resend_max; i++) {
 		ms *= 2;
 	}
 	ms = ms < c->resend_max ? ms : c->resend_max;
-	return (uint32_t)((ms + 999) / 1000);
+	ms -= ms / 5 < OUTBOX_MARGIN_MS ? ms / 5 : OUTBOX_MARGIN_MS;
+	ms -= clock_mono_ms() - item->taken_ms;
+	return ms <= 1000 ? 1 : (uint32_t)((ms + 999) / 1000);
 }
 
 static void submit(struct engine *e, enum op_kind kind, int64_t device_id, int64_t task_id)
@@ -85,7 +88,7 @@ static void submit(struct engine *e, enum op_kind kind, int64_t device_id, int64
 bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct dispatch_message *out)
 {
 	bool ok = false;
-	*out = (struct dispatch_message){.expiry_s = expiry_of(e->config, item->attempt)};
+	*out = (struct dispatch_message){.expiry_s = expiry_of(e->config, item)};
 	fleet_read(e->fleet);
 	const struct fleet_task *t = fleet_task(e->fleet, item->task_id);
 	const struct device_entry *device = t ? fleet_device_by_id(e->fleet, t->device_id) : NULL;
@@ -94,8 +97,10 @@ bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct
 		text_copy(out->device, sizeof out->device, fleet_device_name(e->fleet, device));
 		ok = offer_task(e->fleet, t, &out->offer);
 	}
-	if (t) {
-		fleet_sent(t, ok ? clock_mono_ms() : 0);
+	if (t && ok) {
+		fleet_handed(t, clock_mono_ms());
+	} else if (t) {
+		fleet_sent(t, 0);
 	}
 	fleet_done(e->fleet);
 	if (!t) {
@@ -104,8 +109,15 @@ bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct
 	return ok;
 }
 
+/* From here on whoever begins to listen has not heard it. Not before: it lies in our own buffers and the broker's for a while. */
 void dispatch_sent(struct engine *e, int64_t task_id)
 {
+	fleet_read(e->fleet);
+	const struct fleet_task *t = fleet_task(e->fleet, task_id);
+	if (t) {
+		fleet_sent(t, clock_mono_ms());
+	}
+	fleet_done(e->fleet);
 	metrics_add(METRIC_PUSHES, 1);
 	submit(e, OP_SENT, 0, task_id);
 }
@@ -115,6 +127,7 @@ void dispatch_queued(struct engine *e, int64_t task_id)
 	fleet_read(e->fleet);
 	const struct fleet_task *t = fleet_task(e->fleet, task_id);
 	if (t) {
+		fleet_handed(t, FLEET_SENDING);
 		fleet_sent(t, FLEET_SENDING);
 	}
 	fleet_done(e->fleet);

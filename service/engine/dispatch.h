@@ -26,6 +26,7 @@ void dispatch_state(struct engine *engine, bool up);
 struct dispatch_item {
 	int64_t task_id;
 	int64_t attempt;
+	int64_t taken_ms; /* monotonic: when its interval began */
 };
 bool dispatch_claim(struct engine *engine, struct dispatch_item *out, size_t max, size_t *count, int64_t *next_ms, struct err *err);
 

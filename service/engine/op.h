@@ -41,7 +41,7 @@ struct op {
 		struct report report;
 		struct op_since {
 			int64_t mono_ms; /* since when the device listens */
-			bool resumed;    /* and had got what its session's queue held */
+			int64_t wait_ms; /* may it have heard it? struct outbox_hasten */
 		} since;                 /* OP_HASTEN */
 	} in;
 	/* out; written anew by each run */

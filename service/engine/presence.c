@@ -7,30 +7,39 @@
 #include "engine/sign.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
+#include "store/outbox.h"
 
-enum { ASKED_AGO_MS = 1000 };
+enum { ASKED_AGO_MS = 1000, DOUBT_MS = 2000 };
 
-/* The push task of a device that is to be told (again) unless it was since, or 0. Who is downloading is left alone, unless it began anew.
- * Times are monotonic: a clock that is set back must not silence anybody. Under the reader's hold. */
-static int64_t waiting_push(const struct fleet *f, int64_t device_id, int64_t since_ms, bool anew)
+/* A push that may have to be told (again). */
+struct waiting {
+	int64_t task_id; /* 0 = none */
+	bool in_doubt;   /* it went through the broker about when the device began to listen */
+};
+
+/* Unless it was told since. Who is downloading is left alone, unless it began anew. Times are monotonic: a clock that is set back must not
+ * silence anybody. Under the reader's hold. */
+static struct waiting waiting_push(const struct fleet *f, int64_t device_id, int64_t since_ms, bool anew)
 {
 	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t; t = t->next) {
 		int64_t sent_ms = __atomic_load_n(&t->sent_ms, __ATOMIC_RELAXED);
-		bool told = sent_ms != 0 && sent_ms > since_ms; /* or is about to be: FLEET_SENDING */
-		if (t->way == WAY_PUSH && (anew || t->state != TASK_DOWNLOADING) && task_state_is_sendable(t->state) && !told) {
-			return t->id;
+		bool after = sent_ms != 0 && sent_ms > since_ms; /* or will be: FLEET_SENDING */
+		bool told = after && __atomic_load_n(&t->handed_ms, __ATOMIC_RELAXED) > since_ms;
+		bool busy = t->state == TASK_DOWNLOADING && !anew;
+		if (t->way == WAY_PUSH && !busy && task_state_is_sendable(t->state) && !told) {
+			return (struct waiting){t->id, after};
 		}
 	}
-	return 0;
+	return (struct waiting){0};
 }
 
-static void hasten(struct engine *e, int64_t device_id, int64_t task_id, int64_t since_ms, bool resumed)
+static void hasten(struct engine *e, int64_t device_id, int64_t task_id, int64_t since_ms, int64_t wait_ms)
 {
 	struct op *op = op_new(e, OP_HASTEN);
 	if (op) {
 		op->device_id = device_id;
 		op->task_id = task_id;
-		op->in.since = (struct op_since){since_ms, resumed};
+		op->in.since = (struct op_since){since_ms, wait_ms};
 		op_submit(op, NULL); /* a full queue: the push is repeated in its time */
 	}
 }
@@ -40,20 +49,20 @@ int64_t sign_seen(struct fleet *f, const struct device_entry *device, int64_t no
 	if (fleet_seen(device, now_ms) < SIGN_AWAY_S || device->blocked) {
 		return 0;
 	}
-	return waiting_push(f, device->id, clock_mono_ms() - config->resend_min, false);
+	return waiting_push(f, device->id, clock_mono_ms() - config->resend_min, false).task_id;
 }
 
 void sign_hasten(struct engine *e, int64_t device_id, int64_t task_id)
 {
 	const struct config *c = e->config;
-	hasten(e, device_id, task_id, clock_mono_ms() - c->resend_min, false); /* nor if another replica has sent it since */
+	hasten(e, device_id, task_id, clock_mono_ms() - c->resend_min, 0); /* nor if another replica has sent it since */
 }
 
 void presence_told(struct engine *e, const char *device, enum presence_event event, bool resumed, int64_t age_ms)
 {
 	int64_t since = clock_mono_ms() - age_ms;
 	int64_t device_id = 0;
-	int64_t task_id = 0;
+	struct waiting push = {0};
 	/* who connects without a subscription hears nothing yet */
 	bool anew = event == PRESENCE_SUBSCRIBED && !resumed;
 	bool listens = event == PRESENCE_SUBSCRIBED || (event == PRESENCE_CONNECTED && resumed);
@@ -65,12 +74,12 @@ void presence_told(struct engine *e, const char *device, enum presence_event eve
 			fleet_seen(d, clock_wall_ms());
 		}
 		device_id = d->id;
-		task_id = listens && !d->blocked ? waiting_push(e->fleet, d->id, since, anew) : 0;
+		push = listens && !d->blocked ? waiting_push(e->fleet, d->id, since, anew) : push;
 	}
 	fleet_done(e->fleet);
-	if (task_id) {
+	if (push.task_id && !(resumed && push.in_doubt)) { /* a session's queue or its owner has it: one of both */
 		metrics_add(METRIC_PRESENCE_RESENT, 1);
-		hasten(e, device_id, task_id, since, resumed);
+		hasten(e, device_id, push.task_id, since, resumed ? HASTEN_RESUMED : push.in_doubt ? DOUBT_MS : 0);
 	}
 }
 
@@ -112,12 +121,12 @@ void presence_asked(struct engine *e, const char *device)
 	fleet_read(e->fleet);
 	const struct device_entry *d = fleet_device(e->fleet, device);
 	int64_t device_id = d ? d->id : 0;
-	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, since, false) : 0;
+	int64_t task_id = d && !d->blocked ? waiting_push(e->fleet, device_id, since, false).task_id : 0;
 	if (d) {
 		fleet_seen(d, clock_wall_ms());
 	}
 	fleet_done(e->fleet);
 	if (task_id) {
-		hasten(e, device_id, task_id, since, false);
+		hasten(e, device_id, task_id, since, 0);
 	}
 }

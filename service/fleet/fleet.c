@@ -223,6 +223,12 @@ void fleet_sent(const struct fleet_task *task, int64_t mono_ms)
 	__atomic_store_n(&own->sent_ms, mono_ms, __ATOMIC_RELAXED);
 }
 
+void fleet_handed(const struct fleet_task *task, int64_t mono_ms)
+{
+	struct fleet_task *own = (struct fleet_task *)(uintptr_t)task;
+	__atomic_store_n(&own->handed_ms, mono_ms, __ATOMIC_RELAXED);
+}
+
 /* --- writers --- */
 
 bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t product_id, const char *version)

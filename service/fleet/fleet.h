@@ -31,7 +31,8 @@ struct fleet_firmware {
 struct fleet_task {
 	int64_t id, rollout_id, device_id, firmware_id;
 	int64_t rev, created_ms, updated_ms;
-	int64_t sent_ms; /* monotonic: last push handed to the broker by this replica; 0 = none */
+	int64_t handed_ms; /* monotonic: when this replica last handed a push to the broker; 0 = none */
+	int64_t sent_ms;   /* when the broker acknowledged it, or FLEET_SENDING until then; 0 = none */
 	enum rollout_way way;
 	enum task_state state;
 	bool fetched;
@@ -96,6 +97,7 @@ size_t fleet_task_count(const struct fleet *fleet);
 int64_t fleet_seen(const struct device_entry *e, int64_t now_ms);
 #define FLEET_SENDING INT64_MAX /* it will be handed to the broker any moment */
 void fleet_sent(const struct fleet_task *task, int64_t mono_ms);
+void fleet_handed(const struct fleet_task *task, int64_t mono_ms);
 /* Is it connected to the broker, as far as the broker tells? */
 bool fleet_is_online(const struct device_entry *e);
 void fleet_set_online(const struct device_entry *e, bool online);

@@ -75,7 +75,7 @@ static void ready(void *ctx, const int64_t *tasks, size_t n)
 	struct outbound *o = ctx;
 	pthread_mutex_lock(&o->lock);
 	for (size_t i = 0; o->up && i < n; i++) {
-		push_item(o, (struct dispatch_item){.task_id = tasks[i]});
+		push_item(o, (struct dispatch_item){.task_id = tasks[i], .taken_ms = clock_mono_ms()});
 	}
 	claim_within(o, n > 0 ? o->resend_min : 0); /* their first repetition is hardly due before */
 	pthread_cond_signal(&o->wake);

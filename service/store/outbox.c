@@ -12,25 +12,27 @@ static const struct sql put_due = {"outbox_put_due",
 static const struct sql put_taken = {
 	"outbox_put_taken",
 	"INSERT INTO outbox (task_id, due_at, attempt, taken_at) SELECT id, " AFTER_MS(
-		"$2::float8 * (0.75 + 0.5 * random())") ", 1, clock_timestamp() FROM (SELECT DISTINCT unnest($1::bigint[])) u(id)"
-							" ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1, "
-							"taken_at = "
-							"excluded.taken_at"};
+		"$2::float8 * (1 + 0.5 * random())") ", 1, clock_timestamp() FROM (SELECT DISTINCT unnest($1::bigint[])) u(id)"
+						     " ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, attempt = 1, "
+						     "taken_at = "
+						     "excluded.taken_at"};
 static const struct sql claim = {
 	"outbox_claim",
 	"UPDATE outbox o SET attempt = least(attempt + 1, 30), taken_at = clock_timestamp(),"
 	" due_at = " AFTER_MS(
-		"least($3::float8, $2::float8 * 2 ^ attempt) * (0.75 + 0.5 * random())") " WHERE o.task_id IN"
-											 " (SELECT task_id FROM outbox WHERE due_at <= "
-											 "now() ORDER BY due_at LIMIT $1::int FOR UPDATE "
-											 "SKIP LOCKED) RETURNING o.task_id, o.attempt - 1"};
-/* the age is small even where the machines' clocks differ; a message lies in a session's queue as long as the interval it was sent with */
+		"least($3::float8, $2::float8 * 2 ^ attempt) * (1 + 0.5 * random())") " WHERE o.task_id IN"
+										      " (SELECT task_id FROM outbox WHERE due_at <= "
+										      "now() ORDER BY due_at LIMIT $1::int FOR UPDATE "
+										      "SKIP LOCKED) RETURNING o.task_id, o.attempt - 1"};
+/* the age is small even where the machines' clocks differ; a message lies in a session's queue no longer than the interval it was sent with
+ */
 static const struct sql hasten = {
 	"outbox_hasten",
-	"UPDATE outbox o SET due_at = clock_timestamp(), attempt = u.attempt FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bool[])"
-	" u(id, age, attempt, resumed)"
-	" WHERE o.task_id = u.id AND o.taken_at + CASE WHEN u.resumed THEN make_interval(secs => least($6::float8, $5::float8 * 2 ^ "
-	"greatest(o.attempt - 1, 0)) / 1000) ELSE interval '0' END <= clock_timestamp() - make_interval(secs => u.age::float8 / 1000)"};
+	"UPDATE outbox o SET attempt = u.attempt, due_at = CASE WHEN u.wait < 0 THEN greatest(clock_timestamp(), o.taken_at +"
+	" make_interval(secs => least($6::float8, $5::float8 * 2 ^ greatest(o.attempt - 1, 0)) / 1000))"
+	" ELSE clock_timestamp() + make_interval(secs => u.wait::float8 / 1000) END"
+	" FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bigint[]) u(id, age, attempt, wait)"
+	" WHERE o.task_id = u.id AND o.taken_at <= clock_timestamp() - make_interval(secs => u.age::float8 / 1000)"};
 static const struct sql next_due = {"outbox_next", "SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::bigint FROM outbox"};
 static const struct sql retry = {"outbox_retry",
 				 "UPDATE outbox SET due_at = now(), attempt = greatest(attempt - 1, 0) WHERE task_id = ANY($1::bigint[])"};
@@ -72,7 +74,7 @@ bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t
 		sql_list_i64(&lists[0], rows[i].task_id);
 		sql_list_i64(&lists[1], rows[i].since_ms < now ? now - rows[i].since_ms : 0);
 		sql_list_i64(&lists[2], rows[i].attempt);
-		sql_list_bool(&lists[3], rows[i].resumed);
+		sql_list_i64(&lists[3], rows[i].wait_ms);
 	}
 	for (size_t i = 0; i < 4; i++) {
 		sql_array(&a, &lists[i]);
@@ -129,7 +131,8 @@ bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pac
 		if (!n) {
 			return false;
 		}
-		*next_ms = PQgetisnull(n, 0, 0) ? -1 : sql_get_i64(n, 0, 0);
+		int64_t ms = PQgetisnull(n, 0, 0) ? -1 : sql_get_i64(n, 0, 0);
+		*next_ms = ms < 0 && !PQgetisnull(n, 0, 0) ? 0 : ms; /* overdue: a batch holds it just now */
 	}
 	return true;
 }

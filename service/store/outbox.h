@@ -11,12 +11,15 @@
 struct db;
 struct err;
 
+/* A message leaves the broker so long before the next one is sent, or a fifth of the interval: then a session's queue never holds two. */
+enum { OUTBOX_MARGIN_MS = 2000 };
+
 struct outbox_row {
 	int64_t task_id;
 	int64_t attempt; /* repetitions before this one */
 };
 
-/* Repetitions: after min_ms, doubling to max_ms, each +-25 %. */
+/* Repetitions: after min_ms, doubling to max_ms, each up to half longer: never before the message has left the broker. */
 struct outbox_pace {
 	int64_t min_ms;
 	int64_t max_ms;
@@ -31,15 +34,15 @@ bool store_outbox_put(struct db *db, const int64_t *tasks, size_t n, bool taken,
 bool store_outbox_claim(struct db *db, size_t max, const struct outbox_pace *pace, struct outbox_row *out, size_t *count, int64_t *next_ms,
 			struct err *err);
 
-/* The device listens since then (clock_mono_ms() of this machine): due now, unless a sender took it later. resumed: it has got what
- * lay in its session's queue, so only what had expired there. */
+/* The device listens since then (clock_mono_ms() of this machine): due now, or after wait_ms, unless a sender took it later. */
 enum { OUTBOX_ATTEMPT_LAST = 30 }; /* the longest interval by far */
 struct outbox_hasten {
 	int64_t task_id;
 	int64_t since_ms;
 	int64_t attempt; /* the repetitions go on as after that many */
-	bool resumed;
+	int64_t wait_ms; /* due after that, if it has not answered until then */
 };
+enum { HASTEN_RESUMED = -1 }; /* wait_ms: when what lay in its session's queue has certainly expired there */
 bool store_outbox_hasten(struct db *db, const struct outbox_hasten *rows, size_t n, const struct outbox_pace *pace, struct err *err);
 
 /* The broker did not take it: due now. */
