@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -85,6 +86,20 @@ int bench_listen(int *port)
 	}
 	*port = ntohs(address.sin_port);
 	return fd;
+}
+
+int bench_spin(int epoll, struct epoll_event *events, int max)
+{
+	int64_t until = bench_now() + 10 * BENCH_S;
+	for (;;) {
+		int n = epoll_wait(epoll, events, max, 0);
+		if (n > 0) {
+			return n;
+		}
+		if (n < 0 || bench_now() > until) {
+			bench_die("nothing comes any more");
+		}
+	}
 }
 
 void bench_raise_files(void)

@@ -27,6 +27,10 @@ void bench_send(int fd, const void *data, size_t len);
 /* Loopback only, listening, not blocking. *port: 0 = any; returns which. */
 int bench_listen(int *port);
 
+/* epoll_wait() that spins, or the end of the program after 10 s: a load that sleeps makes whom it loads pay for waking it. Returns > 0. */
+struct epoll_event;
+int bench_spin(int epoll, struct epoll_event *events, int max);
+
 /* As many open files as this process may have. */
 void bench_raise_files(void);
 

@@ -1,7 +1,8 @@
 /* Devices that take pushes: each has a connection of its own, is subscribed to its topic and acknowledges what comes.
  *
- * bench-devices PORT PREFIX COUNT: PREFIX1 ... PREFIXn. Prints "ready"; at every line on stdin forgets what came and prints "again"; when
- * every device has had a message since then, prints "all NS MESSAGES" (CLOCK_MONOTONIC of the last one). Ends with its stdin.
+ * bench-devices PORT KEYS PREFIX COUNT: PREFIX1 ... PREFIXn, with passwords by the broker's keys_file, or anonymous for "-". Prints
+ * "ready"; at every line on stdin forgets what came and prints "again"; when every device has had a message since then, prints "all NS
+ * MESSAGES" (CLOCK_MONOTONIC of the last one). Ends with its stdin.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "login.h"
 #include "mqtt.h"
 
 struct fleet {
@@ -58,25 +60,28 @@ static void watch(int epoll, int fd, struct mqtt_peer *p)
 	}
 }
 
-static void open_all(struct fleet *f, int epoll, int port, const char *prefix)
+static void open_all(struct fleet *f, int epoll, int port, const char *keys_file, const char *prefix)
 {
+	struct credential_keys keys = {.count = 0};
+	login_keys(&keys, keys_file);
 	for (size_t i = 0; i < f->count; i++) {
-		char name[80];
 		char filter[128];
-		snprintf(name, sizeof name, "%s%zu", prefix, i + 1);
-		snprintf(filter, sizeof filter, "/oc/devices/%s/sys/ota", name);
-		mqtt_open(&f->peers[i], port, name);
+		snprintf(filter, sizeof filter, "/oc/devices/%s%zu/sys/ota", prefix, i + 1);
+		struct login login = login_device(&keys, keys.count ? LOGIN_PLAIN : LOGIN_ANONYMOUS, prefix, i + 1, true);
+		login_open(&f->peers[i], port, &login);
+		free(login.packet);
 		mqtt_subscribe(&f->peers[i], filter, 1);
 		watch(epoll, f->peers[i].fd, &f->peers[i]);
 	}
+	credential_keys_clear(&keys);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 4) {
-		bench_die("usage: bench-devices PORT PREFIX COUNT");
+	if (argc != 5) {
+		bench_die("usage: bench-devices PORT KEYS PREFIX COUNT");
 	}
-	struct fleet f = {.count = (size_t)bench_number(argv[3])};
+	struct fleet f = {.count = (size_t)bench_number(argv[4])};
 	f.peers = calloc(f.count, sizeof *f.peers);
 	f.told = calloc(f.count, sizeof *f.told);
 	f.missing = f.count;
@@ -85,7 +90,7 @@ int main(int argc, char **argv)
 		bench_die("out of memory");
 	}
 	bench_raise_files();
-	open_all(&f, epoll, (int)bench_number(argv[1]), argv[2]);
+	open_all(&f, epoll, (int)bench_number(argv[1]), argv[2], argv[3]);
 	watch(epoll, 0, NULL);
 	puts("ready");
 	fflush(stdout);

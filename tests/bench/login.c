@@ -10,7 +10,16 @@
 
 #define SERVICE_USERNAME "otad"
 
-enum { CONNECT = 0x10, CLEAN = 0x02, PASSWORD = 0x40, USERNAME = 0x80, KEEPALIVE_S = 600, PACKET_MAX = 1024, ID_SIZE = 128, SECRET_SIZE = 256 };
+enum {
+	CONNECT = 0x10,
+	CLEAN = 0x02,
+	PASSWORD = 0x40,
+	USERNAME = 0x80,
+	KEEPALIVE_S = 600,
+	PACKET_MAX = 1024,
+	ID_SIZE = 128,
+	SECRET_SIZE = 256
+};
 
 enum login_form login_form_named(const char *name)
 {
@@ -109,7 +118,8 @@ void login_open(struct mqtt_peer *p, int port, const struct login *login)
 	p->last_id = 0;
 	p->out = NULL;
 	bench_send(p->fd, login->packet, login->len);
-	if (recv(p->fd, answer, sizeof answer, MSG_WAITALL) != sizeof answer || answer[0] != 0x20 || answer[3] != 0) {
-		bench_die("the broker refuses");
+	ssize_t n = recv(p->fd, answer, sizeof answer, MSG_WAITALL);
+	if (n != sizeof answer || answer[0] != 0x20 || answer[3] != 0) {
+		bench_die("the broker refuses (%zd bytes, code %d)", n, n == sizeof answer ? answer[3] : -1);
 	}
 }

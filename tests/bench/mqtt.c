@@ -7,7 +7,7 @@
 
 #include "bench.h"
 
-enum { CONNECT = 1, CONNACK = 2, PUBLISH = 3, PUBACK = 4, SUBSCRIBE = 8, SUBACK = 9, PACKET_MAX = 2048, KEEPALIVE_S = 600 };
+enum { PUBLISH = 3, PUBACK = 4, SUBSCRIBE = 8, SUBACK = 9, PACKET_MAX = 2048 };
 
 /* A packet in the making: the variable part first, the header is put before it. */
 struct out {
@@ -54,30 +54,13 @@ static void send_now(const struct mqtt_peer *p, uint8_t first, const struct out 
 	bench_send(p->fd, packet, finish(packet, first, o));
 }
 
-/* The answer to a CONNECT or SUBSCRIBE: nothing else can come now. */
+/* The answer to a SUBSCRIBE: nothing else can come now. */
 static void await(const struct mqtt_peer *p, uint8_t type, size_t len, size_t code_at)
 {
 	uint8_t answer[8];
 	if (recv(p->fd, answer, len, MSG_WAITALL) != (ssize_t)len || answer[0] >> 4 != type || answer[code_at] > 2) {
 		bench_die("the broker refuses (packet type %d)", type);
 	}
-}
-
-void mqtt_open(struct mqtt_peer *p, int port, const char *client_id)
-{
-	struct out o = {0};
-	p->fd = bench_dial(port, 0);
-	p->len = 0;
-	p->last_id = 0;
-	p->waiting = 0;
-	p->out = NULL;
-	put_text(&o, "MQTT");
-	o.at[o.len++] = 4; /* 3.1.1 */
-	o.at[o.len++] = 2; /* clean session */
-	put_u16(&o, KEEPALIVE_S);
-	put_text(&o, client_id);
-	send_now(p, CONNECT << 4, &o);
-	await(p, CONNACK, 4, 3);
 }
 
 void mqtt_subscribe(struct mqtt_peer *p, const char *filter, int qos)
@@ -131,7 +114,9 @@ static struct mqtt_packet parse(const uint8_t *in, size_t body, size_t end)
 {
 	struct mqtt_packet k = {.type = in[0] >> 4};
 	if (k.type != PUBLISH) {
-		k.id = end - body >= 2 ? (uint16_t)(in[body] << 8 | in[body + 1]) : 0;
+		if (end - body >= 2) {
+			k.id = (uint16_t)(in[body] << 8 | in[body + 1]);
+		}
 		return k;
 	}
 	k.topic_len = (size_t)in[body] << 8 | in[body + 1];

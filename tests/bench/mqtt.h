@@ -27,10 +27,7 @@ struct mqtt_packet {
 	size_t payload_len;
 };
 
-/* Connects to the broker on loopback with a clean session, blocking. */
-void mqtt_open(struct mqtt_peer *p, int port, const char *client_id);
-
-/* Waits for the SUBACK. Before anything else is under way. */
+/* Of a peer that login_open() has connected. Waits for the SUBACK. Before anything else is under way. */
 void mqtt_subscribe(struct mqtt_peer *p, const char *filter, int qos);
 
 /* QoS 1, sent with mqtt_flush() at the latest: many at once cost a load less. The PUBACK comes as a packet. Blocks while the socket is

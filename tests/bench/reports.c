@@ -1,7 +1,8 @@
 /* Devices that report: progress 0 of the tasks FIRST ... FIRST+COUNT-1, each of the device PREFIX(id of the task), over a few connections;
- * at most WINDOW reports are unanswered at a time, and what is not answered for long is told again, as devices do.
+ * at most WINDOW reports are unanswered at a time, and what is not answered for long is told again, as devices do. The connections are the
+ * service's (SECRET: the file of its password), which alone may speak for many devices.
  *
- * bench-reports PORT PREFIX FIRST COUNT WINDOW: prints "seconds S repeated N", from the first report to the last first reply.
+ * bench-reports PORT SECRET PREFIX FIRST COUNT WINDOW: prints "seconds S repeated N", from the first report to the last first reply.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "login.h"
 #include "mqtt.h"
 
 enum { PUBLISHERS = 4, REPEAT_MS = 3000, BURST = 64, ROUNDS = 10 };
@@ -96,23 +98,25 @@ static void run(struct load *l)
 
 int main(int argc, char **argv)
 {
-	if (argc != 6) {
-		bench_die("usage: bench-reports PORT PREFIX FIRST COUNT WINDOW");
+	if (argc != 7) {
+		bench_die("usage: bench-reports PORT SECRET PREFIX FIRST COUNT WINDOW");
 	}
 	static struct load l;
 	int port = (int)bench_number(argv[1]);
-	l.prefix = argv[2];
-	l.first = bench_number(argv[3]);
-	l.count = bench_number(argv[4]);
-	l.window = bench_number(argv[5]);
+	l.prefix = argv[3];
+	l.first = bench_number(argv[4]);
+	l.count = bench_number(argv[5]);
+	l.window = bench_number(argv[6]);
 	l.answered = calloc((size_t)l.count, sizeof *l.answered);
 	if (!l.answered) {
 		bench_die("out of memory");
 	}
 	for (int i = 0; i <= PUBLISHERS; i++) {
 		char name[32];
-		snprintf(name, sizeof name, "bench-reports-%d", i);
-		mqtt_open(&l.peers[i], port, name);
+		snprintf(name, sizeof name, "otad:bench-reports-%d", i);
+		struct login login = login_service(name, argv[2]);
+		login_open(&l.peers[i], port, &login);
+		free(login.packet);
 	}
 	mqtt_subscribe(&l.peers[PUBLISHERS], "/oc/devices/+/sys/ota/report_reply", 0);
 	int64_t begin = bench_now();

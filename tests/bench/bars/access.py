@@ -1,11 +1,12 @@
 """What the plugin costs the broker: logins, and messages under its ACL."""
 
+from contextlib import closing
 from pathlib import Path
 
 from harness.broker import Broker
 from harness.keys import Keys
 
-from .measure import LOAD, OURS, figure, output, pairs, pin
+from .measure import LOAD, OURS, Talker, figure, output, pairs, pin
 from .site import PREFIX, TOOLS
 
 REVOKED = 100_000
@@ -13,7 +14,8 @@ PAGE = 50_000  # rows that one line of the state file closes
 IDENTITIES = 20_000
 SOCKETS = 32
 DEVICES = 1000
-MESSAGES = 60_000
+MESSAGES = 10_000
+SLICES = 4  # a run is short and there are more of them: the machine changes its speed from second to second
 WINDOW = 200  # mqtt_window's default
 # A line in the log for every connection would cost the bare broker as much as ours, and hide what is measured.
 QUIET = ["connection_messages false"]
@@ -71,8 +73,9 @@ class Rate:
     """Callable for pairs(): how many a second of the broker's CPU time. The load costs its core about as much as the broker costs its own,
     so by the clock a slower broker would be hidden where the load is the slower one; that rate is kept, too."""
 
-    def __init__(self, broker, command, count):
-        self.broker, self.command, self.count = broker, command, count
+    def __init__(self, broker, load, count):
+        """load(): a run's output, with the number after the word `count` and the seconds after "seconds"."""
+        self.broker, self.load, self.count = broker, load, count
         self.forget()
 
     def forget(self):
@@ -81,7 +84,7 @@ class Rate:
     def __call__(self):
         pid = self.broker.process.pid
         before = busy_ns(pid)
-        text = output(self.command, LOAD)
+        text = self.load()
         used = (busy_ns(pid) - before) / 1e9
         count, seconds = figure(text, self.count), figure(text, "seconds")
         self.clock.append(count / seconds)
@@ -105,25 +108,42 @@ def compare(name, unit, ours, ceiling, runs):
 def connects(ctx):
     """Either form of credentials against nobody's: the bare broker is given neither user name nor password."""
     rig = Rig(ctx.site)
+
+    def visits(broker, form, *files):
+        command = [TOOLS / "bench-connects", broker.port, form, *files, PREFIX, IDENTITIES, SOCKETS, ctx.seconds * 1000 // SLICES]
+        return Rate(broker, lambda: output(command, LOAD), "connects")
+
     try:
-        load = [PREFIX, IDENTITIES, SOCKETS, ctx.seconds]
-        ceiling = Rate(rig.bare, [TOOLS / "bench-connects", rig.bare.port, "anonymous", "-", "-", *load], "connects")
+        ceiling = visits(rig.bare, "anonymous", "-", "-")
         for form in ("plain", "xiaozhi"):
-            ours = Rate(rig.plugin, [TOOLS / "bench-connects", rig.plugin.port, form, *rig.files, *load], "connects")
             ceiling.forget()
-            yield compare(f"connects-{form}", "connects/s of CPU", ours, ceiling, ctx.runs)
+            yield compare(f"connects-{form}", "connects/s of CPU", visits(rig.plugin, form, *rig.files), ceiling, ctx.runs * SLICES)
     finally:
         rig.close()
+
+
+class Crowd(Talker):
+    """Devices and a service that stay connected; called, they send MESSAGES."""
+
+    def __init__(self, broker, way, *files):
+        super().__init__([TOOLS / "bench-acl", broker.port, way, *files, PREFIX, DEVICES, MESSAGES, WINDOW], LOAD)
+        self.hear("ready")
+
+    def close(self):
+        self.end()
+
+    def __call__(self):
+        self.say("go")
+        return " ".join(["messages", *self.hear("messages")])
 
 
 def acl(ctx):
     """Pushes to the devices that listen to their own topics, and reports of devices to the service."""
     rig = Rig(ctx.site)
     try:
-        load = [PREFIX, DEVICES, MESSAGES, WINDOW]
         for way in ("deliver", "publish"):
-            ours = Rate(rig.plugin, [TOOLS / "bench-acl", rig.plugin.port, way, *rig.files, *load], "messages")
-            ceiling = Rate(rig.bare, [TOOLS / "bench-acl", rig.bare.port, way, "-", "-", *load], "messages")
-            yield compare(f"acl-{way}", "messages/s of CPU", ours, ceiling, ctx.runs)
+            with closing(Crowd(rig.plugin, way, *rig.files)) as ours, closing(Crowd(rig.bare, way, "-", "-")) as bare:
+                rates = Rate(rig.plugin, ours, "messages"), Rate(rig.bare, bare, "messages")
+                yield compare(f"acl-{way}", "messages/s of CPU", *rates, ctx.runs * SLICES)
     finally:
         rig.close()

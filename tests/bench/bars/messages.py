@@ -4,6 +4,7 @@ import time
 
 from harness.process import until
 
+from .access import Bare
 from .measure import LOAD, OURS, Talker, figure, output, pairs
 from .site import FIRMWARE, PREFIX, TOOLS, assign, fill
 
@@ -18,15 +19,17 @@ def push(ctx):
     site = ctx.site
     db = site.database()
     fill(db, PUSHES)
-    broker = site.own_broker()
+    broker, bare_broker = site.own_broker(), site.own_broker(Bare)
     otad = site.otad(db, start=False, mqtt_port=broker.port)
-    devices = Talker([TOOLS / "bench-devices", broker.port, PREFIX, PUSHES], LOAD)
-    devices.hear("ready")
+    devices = Talker([TOOLS / "bench-devices", broker.port, site.keys.keys, PREFIX, PUSHES], LOAD)
+    bare_devices = Talker([TOOLS / "bench-devices", bare_broker.port, "-", PREFIX, PUSHES], LOAD)
+    for fleet in (devices, bare_devices):
+        fleet.hear("ready")
     received, committed, messages = [], [], []
 
-    def finish(begin):
+    def finish(fleet, begin):
         """Seconds from the first call to the last device's receipt."""
-        last, count = devices.hear("all")
+        last, count = fleet.hear("all")
         messages.append(int(count))
         return (int(last) - begin) / 1e9
 
@@ -38,7 +41,7 @@ def push(ctx):
         try:
             begin = int(publisher.hear("begin")[0])
             publisher.hear("done")
-            received.append(finish(begin))
+            received.append(finish(devices, begin))
             counted = "SELECT count(*) FROM tasks WHERE state = 'notified'"
             until(lambda: db.value(counted) == PUSHES, "all tasks are notified", 30, 0.1)
             wall = float(db.value("SELECT extract(epoch FROM max(pg_xact_commit_timestamp(xmin))) FROM tasks"))
@@ -48,20 +51,22 @@ def push(ctx):
         return PUSHES / max(received[-1], committed[-1])
 
     def bare():
-        devices.say("again")
-        devices.hear("again")
-        publisher = Talker([TOOLS / "bench-push", "bare", broker.port, PREFIX, PUSHES, WINDOW], OURS)
+        bare_devices.say("again")
+        bare_devices.hear("again")
+        publisher = Talker([TOOLS / "bench-push", "bare", bare_broker.port, PREFIX, PUSHES, WINDOW], OURS)
         try:
             begin = int(publisher.hear("begin")[0])
-            return PUSHES / finish(begin)
+            return PUSHES / finish(bare_devices, begin)
         finally:
             publisher.end()
 
     try:
         yield pairs("push", 0.6, "pushes/s", ours, bare, ctx.runs, detail={"received_s": received, "committed_s": committed, "messages": messages})
     finally:
-        devices.end()
-        site.drop(broker)
+        for fleet in (devices, bare_devices):
+            fleet.end()
+        for one in (broker, bare_broker):
+            site.drop(one)
 
 
 def reports(ctx):
@@ -82,7 +87,7 @@ def reports(ctx):
         return (at[who] - 1) * REPORTS + 1
 
     def ours():
-        command = [TOOLS / "bench-reports", broker.port, PREFIX, first("ours"), REPORTS, UNANSWERED]
+        command = [TOOLS / "bench-reports", broker.port, site.keys.secret, PREFIX, first("ours"), REPORTS, UNANSWERED]
         text = output(command, LOAD)
         repeated.append(figure(text, "repeated"))
         return REPORTS / figure(text, "seconds")

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from harness.broker import Broker
+from harness.keys import Keys
 from harness.postgres import BIN, Cluster, Database
 from harness.process import Process, free_port, listening, unprivileged
 from harness.service import BUILD, Otad
@@ -86,7 +87,8 @@ class Site:
         self.count = 0
         try:
             self.cluster = DurableCluster()
-            self.broker = Broker(self.dir / "broker")
+            self.keys = Keys(self.dir)
+            self.broker = Broker(self.dir / "broker", self.keys)
             self.broker.start()
             self.template, self.tokens = make_template(self.cluster, self.dir / "template")
         except BaseException:
@@ -122,17 +124,19 @@ class Site:
 
     def otad(self, db, pinned=True, start=True, **settings):
         """On the core of what is measured, with one loop; not pinned: as it comes."""
-        fixed = {"log_level": "warn" if not start else "info", "mqtt_client_id": f"otad-{self.count}", "public_url": "http://127.0.0.1:8080"}
+        fixed = {"log_level": "warn" if not start else "info", "mqtt_client_id": f"otad:{self.count}", "public_url": "http://127.0.0.1:8080"}
         loops = {"http_loops": 1} if pinned else {"http_loops": 0}
-        otad = Otad(self.place(), self.uri(db), self.cluster.uri(db.name, "otad_owner"), self.broker.port, {**fixed, **loops, **settings})
+        otad = Otad(
+            self.place(), self.uri(db), self.cluster.uri(db.name, "otad_owner"), self.broker.port, self.keys, {**fixed, **loops, **settings}
+        )
         if start:
             otad.start(preexec=on(OURS) if pinned else None)
             self.keep(otad)
         return otad
 
-    def own_broker(self):
+    def own_broker(self, kind=Broker):
         """One that no other otad listens to, on the core of the load."""
-        broker = Broker(self.place())
+        broker = kind(self.place(), self.keys)
         broker.start()
         pin(broker.process.pid, LOAD)
         return self.keep(broker)
