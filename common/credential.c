@@ -171,6 +171,15 @@ bool credential_device(const char *client_id, const char *username, char device[
 	       (is_plain_id(client_id) && text_is_device_name(username) && text_copy(device, CREDENTIAL_DEVICE_SIZE, username));
 }
 
+bool credential_session(const char *client_id, const char *username, char device[CREDENTIAL_DEVICE_SIZE])
+{
+	if (!client_id || !username) {
+		return false;
+	}
+	return strstr(client_id, SEPARATOR) ? credential_is_xiaozhi(client_id, device)
+					    : text_is_device_name(username) && text_copy(device, CREDENTIAL_DEVICE_SIZE, username);
+}
+
 bool credential_check_client_id(const char *client_id, const char *device, struct err *err)
 {
 	char self[CREDENTIAL_DEVICE_SIZE];

@@ -48,8 +48,11 @@ void credential_keys_clear(struct credential_keys *keys);
 bool credential_keys_parse(struct credential_keys *keys, const char *text, struct err *err);
 
 /* Whose connection is this, if the password is right? The xiaozhi form says so in the client_id (three parts "@@@"), the plain one in the
- * username. This is also the identity of an established session. False: cannot be a device's. */
+ * username. False: cannot be a device's. */
 bool credential_device(const char *client_id, const char *username, char device[CREDENTIAL_DEVICE_SIZE]);
+
+/* The same for a session that was let in: its client id was judged then, and this is asked for every message. */
+bool credential_session(const char *client_id, const char *username, char device[CREDENTIAL_DEVICE_SIZE]);
 
 /* Has it the xiaozhi form, and is the device in it? */
 bool credential_is_xiaozhi(const char *client_id, char device[CREDENTIAL_DEVICE_SIZE]);

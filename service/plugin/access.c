@@ -105,7 +105,7 @@ int access_check(struct plugin *p, const struct mosquitto_evt_acl_check *event)
 	if (is_service(p, client_id, username)) {
 		return acl_service(&request) ? MOSQ_ERR_SUCCESS : deny(p, COUNTER_ACL_DENIED);
 	}
-	if (!credential_device(client_id, username, device)) {
+	if (!credential_session(client_id, username, device)) {
 		return deny(p, COUNTER_ACL_DENIED);
 	}
 	return check_device(p, event, device, &request);

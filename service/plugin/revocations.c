@@ -19,18 +19,34 @@ void revocations_clear(struct revocations *r)
 	}
 	map_free(&r->by_device);
 	r->blocked = 0;
+	memset(r->blocked_bits, 0, sizeof r->blocked_bits);
+}
+
+static uint64_t *bits_of(struct revocations *r, uint64_t hash)
+{
+	return &r->blocked_bits[hash >> 6 & (REVOCATIONS_BITS / 64 - 1)];
 }
 
 /* Two names of one hash take neighbouring keys; entries are never removed one by one. key: where it is, or would be put. */
-static struct entry *find(const struct revocations *r, const char *device, uint64_t *key)
+static struct entry *find_from(const struct revocations *r, const char *device, uint64_t hash, uint64_t *key)
 {
 	struct entry *entry;
-	uint64_t at = text_hash(device, strlen(device)) | 1; /* 0 is not a key */
+	uint64_t at = hash | 1; /* 0 is not a key */
 	while ((entry = map_get(&r->by_device, at)) && strcmp(entry->device, device) != 0) {
 		at += 2;
 	}
 	*key = at;
 	return entry;
+}
+
+static uint64_t hash_of(const char *device)
+{
+	return text_hash(device, strlen(device));
+}
+
+static struct entry *find(const struct revocations *r, const char *device, uint64_t *key)
+{
+	return find_from(r, device, hash_of(device), key);
 }
 
 /* An entry that refuses nothing yet. */
@@ -69,6 +85,10 @@ bool revocations_apply(struct revocations *r, const struct revocation_row *rows,
 		}
 		r->blocked = r->blocked + rows[i].blocked - entry->blocked;
 		entry->blocked = rows[i].blocked;
+		if (rows[i].blocked) { /* never cleared: a bit too many costs a look into the table */
+			uint64_t hash = hash_of(rows[i].device);
+			*bits_of(r, hash) |= UINT64_C(1) << (hash & 63);
+		}
 		entry->epoch = rows[i].epoch;
 	}
 	return true;
@@ -83,8 +103,15 @@ bool revocations_refuses(const struct revocations *r, const char *device, uint32
 
 bool revocations_is_blocked(const struct revocations *r, const char *device)
 {
+	if (r->blocked == 0) {
+		return false;
+	}
 	uint64_t key;
-	const struct entry *entry = r->blocked > 0 ? find(r, device, &key) : NULL;
+	uint64_t hash = hash_of(device);
+	if (!(r->blocked_bits[hash >> 6 & (REVOCATIONS_BITS / 64 - 1)] >> (hash & 63) & 1)) {
+		return false;
+	}
+	const struct entry *entry = find_from(r, device, hash, &key);
 	return entry && entry->blocked;
 }
 

@@ -15,9 +15,12 @@ struct revocation_row {
 	uint32_t epoch;
 };
 
+enum { REVOCATIONS_BITS = 1 << 20 };
+
 struct revocations {
 	struct map by_device;
-	size_t blocked; /* how many of them */
+	size_t blocked;                               /* how many of them */
+	uint64_t blocked_bits[REVOCATIONS_BITS / 64]; /* by hash: who is certainly not blocked, in a table that stays in the cache */
 };
 
 void revocations_clear(struct revocations *r);

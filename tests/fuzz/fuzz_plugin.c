@@ -464,7 +464,7 @@ static void check_truth(bool flooded)
 	}
 	CHECK(listener.complete);
 	for (int i = 0; i < 50; i++) {
-		usleep(flooded ? 1000 : 0); /* events are gathered for some milliseconds */
+		usleep(flooded ? 30000 : 0); /* events are gathered for some milliseconds */
 		tick();
 	}
 	CHECK((listener.gaps > 0) == flooded);
