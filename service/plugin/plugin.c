@@ -44,7 +44,11 @@ static void pulse(struct plugin *p, int64_t now_ms)
 	bool due = now_ms - p->told_ms >= GATHER_MS || dump_runs(&p->dump); /* a page comes after what it is newer than */
 	if (due && presence_waits(&p->presence)) {
 		p->told_ms = now_ms;
+		bool lost = p->presence.lost;
 		presence_flush(&p->presence, &p->sessions, &p->tell);
+		if (lost && !p->presence.lost) {
+			p->counters_ms = INT64_MIN / 2; /* the next message shows the gap: now */
+		}
 	}
 	dump_step(&p->dump, &p->tell);
 	if (now_ms - p->counters_ms >= COUNTERS_MS) {
