@@ -1,5 +1,6 @@
 #include "engine/hear.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -47,6 +48,11 @@ bool hear_report(struct engine *e, const char *device, const struct report *repo
 	op->in.report.device_id = device_id;
 	op->done.hear = done;
 	op->done_ctx = ctx;
+	if (!op_count(op)) {
+		free(op);
+		metrics_add(METRIC_REPORTS_DROPPED, 1);
+		return err_set(err, ERR_BUSY, "too many reports of this device are waiting: repeat it in a moment");
+	}
 	if (!evidence_submit_after(e, op->task_id, op, err)) {
 		metrics_add(METRIC_REPORTS_DROPPED, 1);
 		return false;

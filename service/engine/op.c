@@ -5,6 +5,29 @@
 #include "common/err.h"
 #include "engine/private.h"
 
+static _Atomic(uint16_t) *reports_of(const struct op *op)
+{
+	return &op->engine->reporting[(uint64_t)op->device_id % ENGINE_REPORTING];
+}
+
+static void discard(struct op *op)
+{
+	if (op->counted) {
+		atomic_fetch_sub(reports_of(op), 1);
+	}
+	free(op);
+}
+
+bool op_count(struct op *op)
+{
+	if (atomic_fetch_add(reports_of(op), 1) >= OP_REPORTS_MAX) {
+		atomic_fetch_sub(reports_of(op), 1);
+		return false;
+	}
+	op->counted = true;
+	return true;
+}
+
 static void finish(struct commit_op *base, const struct err *err)
 {
 	struct op *op = (struct op *)base;
@@ -31,7 +54,7 @@ static void finish(struct commit_op *base, const struct err *err)
 		}
 		break;
 	}
-	free(op);
+	discard(op);
 }
 
 struct op *op_new(struct engine *engine, enum op_kind kind)
@@ -55,7 +78,7 @@ bool op_submit(struct op *op, struct err *err)
 	if (commit_submit(op->engine->commit, &op->base)) {
 		return true;
 	}
-	free(op);
+	discard(op);
 	return refuse(err);
 }
 

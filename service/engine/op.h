@@ -32,6 +32,7 @@ struct op {
 	int64_t task_id;
 	int64_t rollout_id; /* OP_CANCEL */
 	bool mqtt;          /* OP_SENT */
+	bool counted;       /* OP_REPORT: among the reports of its device that are at work */
 	union {
 		struct {
 			struct order order;
@@ -58,6 +59,10 @@ struct op {
 
 /* A zeroed operation whose completion frees it (after telling whoever waits). NULL: out of memory. */
 struct op *op_new(struct engine *engine, enum op_kind kind);
+
+/* Counts it among the reports of its device that are at work (OP_REPORTS_MAX at most), until it is freed. False: there are too many. */
+enum { OP_REPORTS_MAX = 64 };
+bool op_count(struct op *op);
 
 /* Queues it; on false it was freed and err is ERR_BUSY. */
 bool op_submit(struct op *op, struct err *err);

@@ -26,6 +26,8 @@ struct keyring;
 struct teller;
 struct ticker;
 
+enum { ENGINE_REPORTING = 4096 };
+
 struct engine {
 	_Atomic(const struct config *) config; /* replaced by engine_reload() */
 	struct pool *pool;
@@ -42,6 +44,8 @@ struct engine {
 	struct digest_key *alias_key;
 	struct seal_key *seal_key; /* secrets at rest */
 	struct batch *batch;       /* the commit thread's */
+	_Atomic(uint16_t)
+		reporting[ENGINE_REPORTING]; /* reports at work, by the device's id: one that floods us must not crowd out others */
 	_Atomic(bool) broker_up;
 	_Atomic(bool) presence_known;
 	_Atomic(bool) broker_back; /* since the last claim */

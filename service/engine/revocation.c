@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/err.h"
+#include "config/config.h"
 #include "engine/private.h"
 #include "engine/teller.h"
 #include "store/credential.h"
@@ -18,6 +19,7 @@ struct teller {
 	int64_t confirmed;
 	/* Who waits takes a number; only what was read after that proves anything to him: revisions may run backward (a restored backup).
 	 */
+	int64_t waiting; /* how many */
 	uint64_t taken, reading, served;
 	struct db *db; /* the teller's own thread's */
 };
@@ -109,8 +111,13 @@ bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
 	}
 	pthread_mutex_lock(&t->lock);
 	/* without a broker that answers there is nothing to wait for */
-	while (t->poke && t->confirmed >= 0 && !is_told(t, number, rev) && pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0) {
+	/* a broker that hangs must not take all the workers: the others answer without */
+	bool may = t->waiting < (e->config->workers + 1) / 2;
+	t->waiting += may;
+	while (may && t->poke && t->confirmed >= 0 && !is_told(t, number, rev) &&
+	       pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0) {
 	}
+	t->waiting -= may;
 	bool done = is_told(t, number, rev);
 	pthread_mutex_unlock(&t->lock);
 	return done;

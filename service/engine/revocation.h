@@ -25,7 +25,8 @@ bool revocation_read(struct engine *engine, int64_t after, struct revocation *ou
 void revocation_confirmed(struct engine *engine, int64_t rev);
 
 /* Waits until the broker has confirmed rev and all that was committed before this call, at most ms. False: not yet (it is away, or there is
- * no plugin): it will be told. */
+ * no plugin): it will be told. At most half the workers wait at once, the others are told
+ * "not yet". */
 bool revocation_wait(struct engine *engine, int64_t rev, int64_t ms);
 
 #endif

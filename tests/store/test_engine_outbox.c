@@ -192,7 +192,7 @@ static void the_claim_says_when_to_come_again(void **state)
 	int64_t task = push(r, site_device(), SITE_KNOWN);
 	assert_true(dispatch_claim(r->engine, &item, 1, &count, &next_ms, &err));
 	assert_int_equal(count, 0);
-	assert_in_range(next_ms, 5000, 12501);
+	assert_in_range(next_ms, 5000, 15001);
 	make_due(task);
 	assert_true(dispatch_claim(r->engine, &item, 1, &count, &next_ms, &err));
 	assert_int_equal(count, 1);

@@ -16,6 +16,7 @@
 #include "common/seal.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "config/config.h"
 #include "engine/admin.h"
 #include "engine/gateway.h"
 #include "engine/licence.h"
@@ -69,6 +70,8 @@ static int setup(void **state)
 	*logged = '\0';
 	err = (struct err){0};
 	engine.seal_key = seal_key_new(keys[0]);
+	static struct config config;
+	atomic_store(&engine.config, &config);
 	engine.teller = teller_new();
 	stranger.seal_key = seal_key_new(keys[1]);
 	worker.db = db_open(&where, &err);
