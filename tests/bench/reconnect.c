@@ -244,10 +244,12 @@ static void print_served(const struct fleet *f)
 	}
 	qsort(waits, n, sizeof *waits, by_size);
 	const double ms = BENCH_MS;
+	const size_t middle = n / 2;
+	const size_t late = n * 99 / 100;
 	printf("served %zu answered %zu copies %ld repeated %ld refused %ld told_ms %.0f p50_ms %.0f p99_ms %.0f max_ms %.0f answered_ms "
 	       "%.0f\n",
 	       f->served, f->answered, f->copies, f->repeated, f->refused, (double)(f->last_told - f->began) / ms,
-	       n ? (double)waits[n / 2] / ms : -1, n ? (double)waits[n * 99 / 100] / ms : -1, n ? (double)waits[n - 1] / ms : -1,
+	       n ? (double)waits[middle] / ms : -1, n ? (double)waits[late] / ms : -1, n ? (double)waits[n - 1] / ms : -1,
 	       (double)(f->last_answered - f->began) / ms);
 	free(waits);
 }
@@ -293,9 +295,10 @@ static void obey(struct fleet *f)
 {
 	char line[64];
 	while (fgets(line, sizeof line, stdin)) {
+		const char *space = strchr(line, ' ');
+		long ms = space ? strtol(space, NULL, 10) : 0;
 		char word[32] = "";
-		long ms = 0;
-		sscanf(line, "%31s %ld", word, &ms);
+		memcpy(word, line, strcspn(line, " \n") % sizeof word);
 		if (strcmp(word, "arrive") == 0) {
 			arrive(f);
 		} else if (strcmp(word, "serve") == 0) {
