@@ -89,6 +89,14 @@ void digest_final(struct digest *d, uint8_t md5[DIGEST_MD5_LEN], uint8_t sha256[
 	}
 }
 
+bool digest_sha256_so_far(const struct digest *d, uint8_t sha256[DIGEST_SHA256_LEN])
+{
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
+	bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, d->sha256) == 1 && EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
+	EVP_MD_CTX_free(copy);
+	return ok;
+}
+
 void digest_free(struct digest **d)
 {
 	if (*d != NULL) {

@@ -48,6 +48,25 @@ static void a_stream_gives_md5_and_sha256_however_it_is_cut(void **state)
 	free(many);
 }
 
+static void a_digest_so_far_leaves_the_stream_as_it_was(void **state)
+{
+	(void)state;
+	uint8_t md5[DIGEST_MD5_LEN];
+	uint8_t sha256[DIGEST_SHA256_LEN];
+	struct digest *d = digest_new();
+	assert_non_null(d);
+	assert_true(digest_sha256_so_far(d, sha256));
+	assert_hex(sha256, sizeof sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	digest_update(d, "abc", 3);
+	assert_true(digest_sha256_so_far(d, sha256));
+	assert_hex(sha256, sizeof sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	digest_update(d, "def", 3);
+	digest_final(d, md5, sha256);
+	digest_free(&d);
+	assert_hex(md5, sizeof md5, "e80b5017098950fc58aad83c8c14978e");
+	assert_hex(sha256, sizeof sha256, "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721");
+}
+
 static void one_shot_sha256_matches_the_standard(void **state)
 {
 	(void)state;
@@ -320,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_gives_md5_and_sha256_however_it_is_cut),
+		cmocka_unit_test(a_digest_so_far_leaves_the_stream_as_it_was),
 		cmocka_unit_test(one_shot_sha256_matches_the_standard),
 		cmocka_unit_test(freeing_nothing_is_allowed),
 		cmocka_unit_test(lack_of_memory_gives_null),
