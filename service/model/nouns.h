@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 enum {
+	CHIP_SIZE = 16,
+	IMAGE_TEXT_SIZE = 33,
+	IMAGE_TIME_SIZE = 34,
 	NAME_SIZE = 65,           /* deviceName, product key */
 	FIRMWARE_NAME_SIZE = 129, /* bytes; the seed calls it "name" */
 	VERSION_SIZE = 65,
@@ -21,11 +24,15 @@ enum {
 
 #define COMPONENT_DEFAULT "app"
 
+/* What a product's firmware files are: anything, or ESP-IDF app images and nothing else. */
+enum product_images { IMAGES_ANY, IMAGES_ESP32 };
+
 struct product {
 	int64_t id;
 	char key[NAME_SIZE];
 	char name[TEXT_SIZE];
 	char description[DESCRIPTION_SIZE];
+	enum product_images images;
 	int64_t rev;
 	int64_t created_ms;
 	int64_t updated_ms;
@@ -63,6 +70,16 @@ struct artifact {
 	int64_t size;
 };
 
+/* What an ESP-IDF app image says of itself (model/image.h reads it). */
+struct image {
+	char chip[CHIP_SIZE]; /* as devices spell theirs: "esp32s3"; "" = the file is no such image */
+	char project[IMAGE_TEXT_SIZE];
+	char version[IMAGE_TEXT_SIZE];
+	char idf[IMAGE_TEXT_SIZE];
+	char compiled[IMAGE_TIME_SIZE]; /* date and time as the compiler had them; not kept in the database */
+	uint8_t elf_sha256[32];         /* what the device tells as its own */
+};
+
 struct firmware {
 	int64_t id;
 	int64_t product_id;
@@ -71,6 +88,7 @@ struct firmware {
 	char file_name[TEXT_SIZE]; /* as uploaded; shown, never opened */
 	char version[VERSION_SIZE];
 	struct artifact artifact;
+	struct image image;
 	int64_t rev;
 	int64_t created_ms;
 };
@@ -91,6 +109,10 @@ struct rollout {
 	int64_t created_ms;
 	int64_t ended_ms;
 };
+
+/* "any", "esp32". parse answers false on anything else. */
+const char *product_images_name(enum product_images images);
+bool product_images_parse(const char *name, enum product_images *out);
 
 /* "push", "passive", "standing". parse answers false on anything else. */
 const char *rollout_way_name(enum rollout_way way);
