@@ -270,8 +270,16 @@ CREATE TABLE public.firmware (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    chip text,
+    project text,
+    image_version text,
+    idf_version text,
+    elf_sha256 bytea,
     CONSTRAINT firmware_check CHECK (((sha256 IS NULL) = (deleted_at IS NOT NULL))),
     CONSTRAINT firmware_component_check CHECK ((component ~ '^[a-z0-9_]{1,16}$'::text)),
+    CONSTRAINT firmware_elf_sha256_check CHECK ((length(elf_sha256) = 32)),
+    CONSTRAINT firmware_facts_check CHECK (((chip IS NOT NULL) OR ((project IS NULL) AND (image_version IS NULL) AND (idf_version IS NULL)))),
+    CONSTRAINT firmware_image_check CHECK (((chip IS NULL) = (elf_sha256 IS NULL))),
     CONSTRAINT firmware_name_check CHECK (((length(name) >= 1) AND (length(name) <= 128)))
 );
 
@@ -410,6 +418,8 @@ CREATE TABLE public.products (
     rev bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    images text DEFAULT 'any'::text NOT NULL,
+    CONSTRAINT products_images_check CHECK ((images = ANY (ARRAY['any'::text, 'esp32'::text]))),
     CONSTRAINT products_key_check CHECK ((key ~ '^[A-Za-z0-9._-]{1,64}$'::text))
 );
 

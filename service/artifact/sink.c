@@ -7,6 +7,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "metrics/metrics.h"
+#include "model/image.h"
 #include "model/nouns.h"
 #include "store/artifact.h"
 
@@ -17,7 +18,8 @@ struct sink {
 	int seq;        /* of the next chunk */
 	bool closed;    /* sealed or failed */
 	bool sealed;
-	struct digest *digest; /* of what has gone into the database */
+	struct digest *digest; /* of what was taken */
+	struct image_reader image;
 	size_t fill;
 	uint8_t *chunk;
 };
@@ -45,7 +47,6 @@ static bool send_chunk(struct sink *sink, struct db *db, const void *data, size_
 	if (!store_upload_chunk(db, sink->upload, sink->seq, data, len, err)) {
 		return false;
 	}
-	digest_update(sink->digest, data, len);
 	sink->seq++;
 	return true;
 }
@@ -89,8 +90,15 @@ bool sink_write(struct sink *sink, struct db *db, const void *data, size_t len, 
 		return err_set(err, ERR_TOO_LARGE, "the file is larger than the limit of %" PRIu64 " bytes", sink->max);
 	}
 	sink->size += len;
+	image_feed(&sink->image, sink->digest, data, len);
 	sink->closed = !take(sink, db, data, len, err);
 	return !sink->closed;
+}
+
+bool sink_image(const struct sink *sink, struct image *out, struct err *err)
+{
+	*out = (struct image){0};
+	return sink->size == 0 ? err_set(err, ERR_EMPTY, "the file is empty") : image_finish(&sink->image, out, err);
 }
 
 bool sink_seal(struct sink *sink, struct db *db, struct artifact *out, struct err *err)

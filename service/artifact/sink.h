@@ -14,12 +14,16 @@
 struct artifact; /* model/nouns.h */
 struct db;
 struct err;
+struct image; /* model/nouns.h */
 struct sink;
 
 /* max: cap in bytes (ERR_TOO_LARGE beyond). Touches no database yet. */
 struct sink *sink_new(uint64_t max, struct err *err);
 /* Blocks on the database once per chunk; a whole chunk in data is not copied. ERR_TOO_LARGE, ERR_NO_SPACE, ERR_UNAVAILABLE. */
 bool sink_write(struct sink *sink, struct db *db, const void *data, size_t len, struct err *err);
+
+/* Are the bytes so far an ESP-IDF app image? As image_finish() says (model/image.h); ERR_EMPTY on 0 bytes. Touches no database. */
+bool sink_image(const struct sink *sink, struct image *out, struct err *err);
 
 /* Ends the stream: *out describes the bytes, which are in the database and sealed (own transaction). ERR_EMPTY on 0 bytes. */
 bool sink_seal(struct sink *sink, struct db *db, struct artifact *out, struct err *err);

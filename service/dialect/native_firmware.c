@@ -17,6 +17,23 @@ static bool find(struct worker *w, const char *segment, union native_row *out, s
 	return native_noun_parse_id(segment, &id, err) && admin_firmware_get(w, id, &out->firmware, err);
 }
 
+static void put_image(struct buf *out, const struct image *image)
+{
+	char elf[65];
+	if (!*image->chip) {
+		buf_puts(out, ",\"image\":null");
+		return;
+	}
+	text_hex(elf, image->elf_sha256, sizeof image->elf_sha256);
+	buf_puts(out, ",\"image\":{\"chip\":");
+	buf_put_json(out, image->chip);
+	native_noun_put_text_or_null(out, "project", image->project);
+	native_noun_put_text_or_null(out, "version", image->version);
+	native_noun_put_text_or_null(out, "idfVersion", image->idf);
+	native_noun_put_text(out, "elfSha256", elf);
+	buf_putc(out, '}');
+}
+
 static void put(struct buf *out, const void *row)
 {
 	const struct firmware *f = row;
@@ -31,6 +48,7 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "name", f->name);
 	native_noun_put_text_or_null(out, "fileName", f->file_name);
 	native_noun_put_text_or_null(out, "version", f->version);
+	put_image(out, &f->image);
 	native_noun_put_int(out, "size", f->artifact.size);
 	native_noun_put_text(out, "md5", md5);
 	native_noun_put_text(out, "sha256", sha256);

@@ -29,14 +29,25 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "key", p->key);
 	native_noun_put_text(out, "name", p->name);
 	native_noun_put_text(out, "description", p->description);
+	native_noun_put_text(out, "images", product_images_name(p->images));
 	native_noun_put_time(out, "createdAt", p->created_ms);
 	native_noun_put_time(out, "updatedAt", p->updated_ms);
 	buf_putc(out, '}');
 }
 
+static bool decode_images(const struct cJSON *body, enum product_images *out, struct err *err)
+{
+	char text[16];
+	if (!json_has(body, "images")) {
+		return true;
+	}
+	return json_text(body, "images", true, text, sizeof text, err) &&
+	       (product_images_parse(text, out) || err_set(err, ERR_INVALID, "images must be any or esp32"));
+}
+
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
-	static const char *const known[] = {"key", "name", "description", NULL};
+	static const char *const known[] = {"key", "name", "description", "images", NULL};
 	struct product *p = &inout->product;
 	if (!json_only_keys(body, known, err)) {
 		return false;
@@ -48,7 +59,8 @@ static bool decode(const struct cJSON *body, bool fresh, union native_row *inout
 		return err_set(err, ERR_INVALID, "key must have 1 to %d of the characters A-Z a-z 0-9 . _ -", NAME_SIZE - 1);
 	}
 	return (!json_has(body, "name") || json_text(body, "name", false, p->name, sizeof p->name, err)) &&
-	       (!json_has(body, "description") || json_text(body, "description", false, p->description, sizeof p->description, err));
+	       (!json_has(body, "description") || json_text(body, "description", false, p->description, sizeof p->description, err)) &&
+	       decode_images(body, &p->images, err);
 }
 
 static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)

@@ -124,7 +124,7 @@ static void upload_end(void *state, struct worker *worker, struct http_request *
 	int code = 0;
 	auth_actor(req, &actor);
 	bool ok = file || err_set(&err, ERR_MISSING, "the form has no file: send it as the field \"file\"");
-	ok = ok && upload_seal(in->upload, worker, &in->firmware.artifact, &err);
+	ok = ok && upload_seal(in->upload, worker, &in->firmware, &err);
 	if (err.kind == ERR_EMPTY) {
 		code = CODE_MISSING; /* the platform says so of an empty file */
 	}

@@ -9,7 +9,12 @@ static void describe(struct admin_write *write, const struct firmware *firmware)
 {
 	write->id = firmware->id;
 	snprintf(write->target, sizeof write->target, "product/%" PRId64 "/firmware/%" PRId64, firmware->product_id, firmware->id);
-	snprintf(write->detail, sizeof write->detail, "name %s, %" PRId64 " bytes", firmware->name, firmware->artifact.size);
+	int n = snprintf(write->detail, sizeof write->detail, "name %s, %" PRId64 " bytes", firmware->name, firmware->artifact.size);
+	const struct image *image = &firmware->image;
+	if (*image->compiled && n > 0 && (size_t)n < sizeof write->detail) {
+		snprintf(write->detail + n, sizeof write->detail - (size_t)n, ", %s for %s, compiled %s", image->version, image->chip,
+			 image->compiled);
+	}
 }
 
 struct create {

@@ -32,11 +32,26 @@ static bool none(int64_t id, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "there is no firmware %" PRId64, id);
 }
 
+static void add_image(struct sql_args *a, const struct image *image)
+{
+	sql_text_or_null(a, image->chip);
+	sql_text_or_null(a, image->project);
+	sql_text_or_null(a, image->version);
+	sql_text_or_null(a, image->idf);
+	if (*image->chip) {
+		sql_bytes(a, image->elf_sha256, sizeof image->elf_sha256);
+	} else {
+		sql_null(a);
+	}
+}
+
 bool store_firmware_create(struct db *db, struct firmware *inout, const char *created_by, struct err *err)
 {
-	static const struct sql insert = {"firmware_insert", "INSERT INTO firmware (product_id, component, name, file_name, sha256, "
-							     "version, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-							     "RETURNING id, rev, " SQL_MS("created_at")};
+	static const struct sql insert = {
+		"firmware_insert",
+		"INSERT INTO firmware (product_id, component, name, file_name, sha256, version, created_by, chip, project, "
+		"image_version, idf_version, elf_sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+		"RETURNING id, rev, " SQL_MS("created_at")};
 	struct sql_args a = {0};
 	struct err why = {0};
 	if (!*inout->component) {
@@ -49,6 +64,7 @@ bool store_firmware_create(struct db *db, struct firmware *inout, const char *cr
 	sql_bytes(&a, inout->artifact.sha256, sizeof inout->artifact.sha256);
 	sql_text_or_null(&a, inout->version);
 	sql_text(&a, created_by);
+	add_image(&a, &inout->image);
 	scoped_result PGresult *r = sql_query(db, &insert, &a, &why);
 	if (!r) {
 		return refuse(inout, &why, err);

@@ -12,7 +12,7 @@ struct err;
 struct firmware;
 struct page;
 
-/* product_id, component ("" = app), name, file_name, version and artifact go in; id, rev and created_ms come back. ERR_EXISTS if the
+/* product_id, component ("" = app), name, file_name, version, artifact and image go in; id, rev and created_ms come back. ERR_EXISTS if the
  * product has a firmware of that name, ERR_NOT_FOUND if there is no such product, ERR_UNAVAILABLE if the bytes were swept meanwhile. */
 bool store_firmware_create(struct db *db, struct firmware *inout, const char *created_by, struct err *err);
 /* Is the name free? The same errors as above. */

@@ -43,6 +43,11 @@ void rows_firmware(const PGresult *r, int row, struct firmware *f)
 	sql_copy_text(r, row, 5, f->version, sizeof f->version);
 	sql_get_bytes(r, row, 6, f->artifact.sha256, sizeof f->artifact.sha256);
 	sql_get_bytes(r, row, 7, f->artifact.md5, sizeof f->artifact.md5);
+	sql_copy_text(r, row, 11, f->image.chip, sizeof f->image.chip);
+	sql_copy_text(r, row, 12, f->image.project, sizeof f->image.project);
+	sql_copy_text(r, row, 13, f->image.version, sizeof f->image.version);
+	sql_copy_text(r, row, 14, f->image.idf, sizeof f->image.idf);
+	sql_get_bytes(r, row, 15, f->image.elf_sha256, sizeof f->image.elf_sha256);
 }
 
 void rows_rollout(const PGresult *r, int row, struct rollout *o)

@@ -17,9 +17,11 @@ enum { TASK_COLUMN_COUNT = 19 };
 void rows_task(const PGresult *r, int row, struct task *out);
 
 /* Of firmware f JOIN artifacts a USING (sha256). */
-#define FIRMWARE_COLUMNS \
-	"f.id, f.product_id, f.component, f.name, f.file_name, f.version, f.sha256, a.md5, a.size, f.rev, " SQL_MS("f.created_at")
-enum { FIRMWARE_COLUMN_COUNT = 11 };
+#define FIRMWARE_COLUMNS                                                                                            \
+	"f.id, f.product_id, f.component, f.name, f.file_name, f.version, f.sha256, a.md5, a.size, f.rev, " SQL_MS( \
+		"f.created_at") ", "                                                                                \
+				"f.chip, f.project, f.image_version, f.idf_version, f.elf_sha256"
+enum { FIRMWARE_COLUMN_COUNT = 16 };
 void rows_firmware(const PGresult *r, int row, struct firmware *out);
 
 /* Of rollouts r; the task is the latest one of it. */
