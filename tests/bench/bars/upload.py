@@ -3,6 +3,8 @@
 import os
 import time
 
+from harness import image
+
 from .measure import LOAD, OURS, figure, forget_peak, limit, output, pairs, status_bytes
 from .site import TOOLS, fill
 
@@ -27,11 +29,21 @@ class Uploads:
 
     def send(self, size):
         """Uploads so many bytes that were never seen before; how long it took."""
-        self.count += 1
         with open(self.file, "wb") as out:
             piece = os.urandom(1 << 20)
             for at in range(0, size, len(piece)):
                 out.write((self.count << 40 | at).to_bytes(8, "big") + piece[8 : min(len(piece), size - at)])
+        return self.send_file()
+
+    def send_image(self, size):
+        """The same as an ESP-IDF app image, which the service reads on its way."""
+        parts = size >> 23
+        app = image.image([image.descriptor("2.4.2", "bench"), *(os.urandom(1 << 20) * 8 for _ in range(parts - 1)), bytes((1 << 23) - 1024)])
+        self.file.write_bytes(app)
+        return self.send_file()
+
+    def send_file(self):
+        self.count += 1
         url = f"{self.otad.url}/api/v2/otaUpload?name=upload-{self.count}&productId=1"
         command = ["curl", "-sS", "-f", "-o", self.site.dir / "answer", "-w", "%{time_total}", "-H", f"Authorization: Bearer {self.token}"]
         seconds = float(output([*command, "-H", "Expect:", "-F", f"file=@{self.file};filename=f.bin", url], LOAD))
@@ -55,6 +67,9 @@ def upload(ctx):
     def ours():
         return SIZE / up.send(SIZE) / MB
 
+    def ours_image():
+        return SIZE / up.send_image(SIZE) / MB
+
     def slower():
         digests.append(SIZE / figure(output([TOOLS / "bench-database", "digest", SIZE], OURS), "seconds") / MB)
         up.db.rows("TRUNCATE bench_chunks")
@@ -62,5 +77,8 @@ def upload(ctx):
         return min(digests[-1], inserts[-1])
 
     yield pairs("upload", 0.6, "MB/s", ours, slower, ctx.runs, detail={"digest": digests, "inserts": inserts})
+    yield pairs("upload-image", 0.6, "MB/s", ours_image, slower, ctx.runs)
+    if up.db.value("SELECT count(*) FROM firmware WHERE chip IS NOT NULL") != ctx.runs:
+        raise RuntimeError("the images were not read")
     yield grown
     ctx.site.drop(up.otad)
