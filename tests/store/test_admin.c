@@ -361,6 +361,45 @@ static void a_firmware_name_is_taken_until_it_is_deleted(void **state)
 	assert_true(make_firmware(product, "blink") != id);
 }
 
+static void a_firmware_keeps_what_its_image_says(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct firmware f = {.product_id = make_product("lamp"), .name = "one", .version = "2.4.2"};
+	struct firmware got = {0};
+	make_firmware(f.product_id, "none");
+	digest_sha256(f.artifact.sha256, "bytes", 5);
+	f.image = (struct image){.chip = "esp32c3", .project = "xiaozhi", .version = "2.4.2", .idf = "v5.4", .elf_sha256 = {1, 2}};
+	assert_true(admin_firmware_create(&engine, &worker, &alice, &f, &err));
+	assert_true(admin_firmware_get(&worker, f.id, &got, &err));
+	assert_memory_equal(&got.image, &f.image, sizeof f.image);
+	/* of an image that leaves its texts empty, chip and ELF are known all the same */
+	f.image = (struct image){.chip = "esp32"};
+	snprintf(f.name, sizeof f.name, "two");
+	assert_true(admin_firmware_create(&engine, &worker, &alice, &f, &err));
+	assert_true(admin_firmware_get(&worker, f.id, &got, &err));
+	assert_memory_equal(&got.image, &f.image, sizeof f.image);
+	assert_number("SELECT count(*) FROM firmware WHERE chip IS NULL AND elf_sha256 IS NULL AND project IS NULL", 1);
+	assert_number("SELECT count(*) FROM firmware WHERE chip = 'esp32' AND length(elf_sha256) = 32 AND image_version IS NULL", 1);
+}
+
+static void a_product_says_what_its_images_are(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct product p = {.key = "lamp"};
+	struct product got = {0};
+	assert_true(admin_product_create(&engine, &worker, &alice, &p, &err));
+	assert_number("SELECT count(*) FROM products WHERE images = 'any'", 1);
+	p.images = IMAGES_ESP32;
+	assert_true(admin_product_update(&engine, &worker, &alice, &p, 0, &err));
+	assert_true(admin_product_get(&worker, p.id, &got, &err));
+	assert_int_equal(got.images, IMAGES_ESP32);
+	p = (struct product){.key = "door", .images = IMAGES_ESP32};
+	assert_true(admin_product_create(&engine, &worker, &alice, &p, &err));
+	assert_number("SELECT count(*) FROM products WHERE images = 'esp32'", 2);
+}
+
 static void a_firmware_without_product_or_bytes_is_refused(void **state)
 {
 	(void)state;
@@ -672,6 +711,8 @@ int main(void)
 		TEST(a_device_goes_with_its_tasks_and_assignments),
 		TEST(an_assigned_device_does_not_change_its_product),
 		TEST(a_firmware_name_is_taken_until_it_is_deleted),
+		TEST(a_firmware_keeps_what_its_image_says),
+		TEST(a_product_says_what_its_images_are),
 		TEST(a_firmware_without_product_or_bytes_is_refused),
 		TEST(a_firmware_in_use_is_not_deleted),
 		TEST(deleted_firmware_leaves_its_history_and_frees_its_bytes),

@@ -16,6 +16,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/scoped.h"
+#include "image_make.h"
 #include "metrics/metrics.h"
 #include "model/nouns.h"
 #include "pg.h"
@@ -151,6 +152,50 @@ static void a_file_as_large_as_the_cap_is_taken(void **state)
 	assert_true(sink_seal(sink, db, &made, &err));
 	sink_free(&sink, db);
 	assert_rows("artifacts", 1);
+}
+
+static void an_app_image_is_read_on_its_way(void **state)
+{
+	(void)state;
+	const struct image_spec spec = {
+		.chip = 0, .version = "2.4.2", .project = "xiaozhi", .hashed = true, .segments = 2, .lengths = {300, 3 * CHUNK}};
+	scoped_free uint8_t *data = malloc(4 * CHUNK);
+	size_t len = image_make(data, &spec);
+	static const size_t pieces[] = {CHUNK, 4 * CHUNK, 70001, 4099};
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		struct err err = {0};
+		struct image image;
+		struct artifact made;
+		struct sink *sink = sink_new(len, &err);
+		assert_false(sink_image(sink, &image, &err));
+		assert_int_equal(err.kind, ERR_EMPTY);
+		for (size_t at = 0; at < len; at += pieces[i]) {
+			assert_true(sink_write(sink, db, data + at, len - at < pieces[i] ? len - at : pieces[i], &err));
+			assert_int_equal(sink_image(sink, &image, &err), at + pieces[i] >= len);
+		}
+		assert_string_equal(image.chip, "esp32");
+		assert_string_equal(image.version, "2.4.2");
+		assert_true(sink_seal(sink, db, &made, &err));
+		sink_free(&sink, db);
+		assert_stored(&made, data, len);
+	}
+}
+
+static void what_was_no_image_can_be_dropped_instead_of_sealed(void **state)
+{
+	(void)state;
+	static uint8_t data[CHUNK];
+	struct err err = {0};
+	struct image image;
+	struct sink *sink = sink_new(2 * CHUNK, &err);
+	assert_true(sink_write(sink, db, data, sizeof data, &err) && sink_write(sink, db, data, 5, &err));
+	assert_rows("chunks", 1);
+	assert_false(sink_image(sink, &image, &err));
+	assert_int_equal(err.kind, ERR_INVALID);
+	assert_string_equal(image.chip, "");
+	sink_free(&sink, db);
+	assert_rows("uploads", 0);
+	assert_rows("chunks", 0);
 }
 
 static void an_upload_is_invisible_until_sealed(void **state)
@@ -421,6 +466,8 @@ int main(void)
 		TEST(an_empty_file_is_refused_without_a_row),
 		TEST(a_file_over_the_cap_is_refused_and_leaves_nothing),
 		TEST(a_file_as_large_as_the_cap_is_taken),
+		TEST(an_app_image_is_read_on_its_way),
+		TEST(what_was_no_image_can_be_dropped_instead_of_sealed),
 		TEST(an_upload_is_invisible_until_sealed),
 		TEST(the_same_bytes_are_stored_once),
 		TEST(concurrent_uploads_of_the_same_bytes_are_stored_once),
