@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PARTS_MAX = 8 };
 
@@ -26,9 +27,29 @@ bool version_is_dotted(const char *v)
 	return false;
 }
 
+/* Where the next part begins: behind the next dot, or at the end. A dot at the very end has no part behind it. */
+static const char *next_part(const char *v)
+{
+	v += strcspn(v, ".");
+	return *v == '.' ? v + 1 : v;
+}
+
+bool version_is_read(const char *v)
+{
+	do {
+		char *end;
+		long value = strtol(v, &end, 10);
+		if (end == v || value > INT32_MAX || value < INT32_MIN) {
+			return false;
+		}
+		v = next_part(end);
+	} while (*v);
+	return true;
+}
+
 int version_compare(const char *a, const char *b)
 {
-	for (;;) {
+	while (*a && *b) {
 		char *a_end;
 		char *b_end;
 		long x = strtol(a, &a_end, 10);
@@ -36,10 +57,8 @@ int version_compare(const char *a, const char *b)
 		if (x != y) {
 			return x < y ? -1 : 1;
 		}
-		if (!*a_end || !*b_end) {
-			return (*a_end != '\0') - (*b_end != '\0');
-		}
-		a = a_end + 1;
-		b = b_end + 1;
+		a = next_part(a_end);
+		b = next_part(b_end);
 	}
+	return (*a != '\0') - (*b != '\0');
 }
