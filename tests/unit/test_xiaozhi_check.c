@@ -1,0 +1,599 @@
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "dialect/xiaozhi_check.h"
+#include "xiaozhi_request.h"
+
+#define APPLICATION "\"application\":{\"version\":\"1.8.0\"}"
+#define BOARD "\"board\":{\"type\":\"bread-compact-wifi\",\"name\":\"bread-compact-wifi-128x64\"}"
+
+static const struct xiaozhi_headers device = {.device_id = "11:22:33:44:55:66", .user_agent = "bread-compact-wifi/1.7.0"};
+
+static struct xiaozhi_check check;
+static struct err err;
+
+static bool decode(const struct xiaozhi_headers *headers, const char *body)
+{
+	memset(&err, 0, sizeof err);
+	memset(&check, 0xa5, sizeof check);
+	return xiaozhi_check_decode(headers, body, strlen(body), &check, &err);
+}
+
+/* A request as the seed has it, byte for byte. */
+static bool decode_file(const char *name)
+{
+	char path[512];
+	static char text[4096];
+	struct xiaozhi_headers headers;
+	size_t body_len;
+	snprintf(path, sizeof path, "%s/%s", REQUESTS, name);
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	size_t len = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	const char *body = xiaozhi_request_split(text, len, &headers, &body_len);
+	memset(&err, 0, sizeof err);
+	return xiaozhi_check_decode(&headers, body, body_len, &check, &err);
+}
+
+static void accept_json(const char *body)
+{
+	if (!decode(&device, body)) {
+		fail_msg("refused (%s): %s", err.text, body);
+	}
+	assert_true(check.body_read);
+}
+
+static void refuse(const char *body)
+{
+	if (decode(&device, body)) {
+		fail_msg("taken: %s", body);
+	}
+	assert_int_equal(err.kind, ERR_INVALID);
+}
+
+/* Known by its headers alone. */
+static void accept_headers(const char *body)
+{
+	if (!decode(&device, body)) {
+		fail_msg("refused (%s): %s", err.text, body);
+	}
+	assert_false(check.body_read);
+	assert_string_equal(check.mac, "112233445566");
+	assert_string_equal(check.board_name, "bread-compact-wifi");
+	assert_string_equal(check.board_type, "");
+	assert_string_equal(check.version, "1.7.0");
+}
+
+/* ---- the seeds ---- */
+
+static void the_first_seeds_complete_request_is_read(void **state)
+{
+	(void)state;
+	assert_true(decode_file("seed_000_esp32"));
+	assert_true(check.body_read);
+	assert_string_equal(check.mac, "112233445566");
+	assert_string_equal(check.name, "11_22_33_44_55_66");
+	assert_string_equal(check.client_id, "7b94d69a-9808-4c59-9c9b-704333b38aff");
+	assert_true(check.client_is_uuid);
+	assert_string_equal(check.language, "zh-CN");
+	assert_string_equal(check.board_name, "xingzhi-cube-1.54tft-wifi");
+	assert_string_equal(check.board_type, "xingzhi-cube-1.54tft-wifi");
+	assert_string_equal(check.version, "1.0.1");
+	assert_string_equal(check.elf_sha256, ""); /* 63 digits */
+	assert_string_equal(check.chip, "esp32s3");
+	assert_int_equal(check.flash_size, 16777216);
+	assert_int_equal(check.free_heap, 8457848);
+	assert_int_equal(check.partition_count, 6);
+	assert_string_equal(check.ota_label, "ota_0");
+	assert_int_equal(check.slot, 0);
+	assert_int_equal(check.activation_version, 0);
+}
+
+static void the_first_seeds_smallest_requests_are_read(void **state)
+{
+	(void)state;
+	assert_true(decode_file("seed_000_wifi"));
+	assert_true(check.body_read);
+	assert_string_equal(check.board_type, "bread-compact-wifi");
+	assert_string_equal(check.board_name, "bread-compact-wifi-128x64");
+	assert_string_equal(check.elf_sha256, "c8a8ecb6d6fbcda682494d9675cd1ead240ecf38bdde75282a42365a0e396033");
+	assert_int_equal(check.slot, -1);
+	assert_true(decode_file("seed_000_4g"));
+	assert_true(check.body_read);
+	assert_string_equal(check.board_type, "kevin-box");
+	assert_string_equal(check.board_name, "kevin-box-2");
+}
+
+static void the_web_test_client_is_read(void **state)
+{
+	(void)state;
+	assert_true(decode_file("seed_001_web"));
+	assert_true(check.body_read);
+	assert_string_equal(check.mac, "D40606B6A9FA");
+	assert_string_equal(check.name, "d4_06_06_b6_a9_fa");
+	assert_string_equal(check.client_id, "web_test_client");
+	assert_false(check.client_is_uuid);
+	assert_string_equal(check.elf_sha256, ""); /* 48 digits */
+	assert_string_equal(check.ota_label, "");  /* longer than any partition can be called */
+}
+
+static void the_four_captures_of_a_4g_device_are_read(void **state)
+{
+	(void)state;
+	static const char *const captures[] = {"seed_004_4g_1", "seed_004_4g_2", "seed_004_4g_3", "seed_004_4g_4"};
+	static const int64_t heaps[] = {8425044, 8425048, 8402204, 8425048};
+	for (size_t i = 0; i < COUNT(captures); i++) {
+		assert_true(decode_file(captures[i]));
+		assert_true(check.body_read);
+		assert_string_equal(check.name, "94_a9_90_2c_84_b8");
+		assert_string_equal(check.version, "2.0.4");
+		assert_string_equal(check.board_type, "bread-compact-ml307");
+		assert_string_equal(check.elf_sha256, "ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf");
+		assert_int_equal(check.free_heap, heaps[i]); /* a string from 1.7.7 on */
+		assert_int_equal(check.activation_version, 1);
+		assert_int_equal(check.partition_count, 6);
+		const struct xiaozhi_partition *slot = xiaozhi_check_partition(&check, "ota_1");
+		assert_non_null(slot);
+		assert_int_equal(slot->type, 0);
+		assert_int_equal(slot->subtype, 17);
+		assert_int_equal(slot->size, 4128768);
+		assert_non_null(xiaozhi_check_partition(&check, "assets"));
+		assert_null(xiaozhi_check_partition(&check, "ota_2"));
+	}
+}
+
+/* ---- who it is ---- */
+
+static void a_device_id_is_demanded(void **state)
+{
+	(void)state;
+	struct xiaozhi_headers none = {.client_id = "x", .user_agent = "a/1"};
+	assert_false(decode(&none, "{" APPLICATION "," BOARD ",\"mac_address\":\"11:22:33:44:55:66\"}"));
+	assert_int_equal(err.kind, ERR_MISSING);
+	none.device_id = "";
+	assert_false(decode(&none, ""));
+	assert_int_equal(err.kind, ERR_MISSING);
+}
+
+static void a_device_id_that_is_no_mac_identifies_nobody(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {
+		"x", "11:22:33:44:55", "11:22:33:44:55:66:77", "11:22-33:44:55:66", "gg:22:33:44:55:66", " 11:22:33:44:55:66"};
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct xiaozhi_headers headers = {.device_id = wrong[i]};
+		assert_false(decode(&headers, "{" APPLICATION "," BOARD "}"));
+		assert_int_equal(err.kind, ERR_INVALID);
+		assert_false(decode(&headers, "broken"));
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+}
+
+static void every_spelling_of_a_mac_is_the_same_device(void **state)
+{
+	(void)state;
+	static const char *const spelled[] = {"AA:BB:CC:DD:EE:0F", "aa-bb-cc-dd-ee-0f", "AABBCCDDEE0F", "aabb.ccdd.ee0f"};
+	for (size_t i = 0; i < COUNT(spelled); i++) {
+		struct xiaozhi_headers headers = {.device_id = spelled[i]};
+		assert_true(decode(&headers, "{" APPLICATION "," BOARD ",\"mac_address\":\"aa:BB:cc:dd:ee:0f\"}"));
+		assert_string_equal(check.name, "aa_bb_cc_dd_ee_0f");
+	}
+}
+
+static void a_body_of_another_mac_is_refused_in_both_spellings_of_the_key(void **state)
+{
+	(void)state;
+	accept_json("{" APPLICATION "," BOARD ",\"mac_address\":\"11-22-33-44-55-66\",\"mac address\":\"112233445566\"}");
+	accept_json("{" APPLICATION "," BOARD ",\"mac_address\":\"\"}");
+	accept_json("{" APPLICATION "," BOARD ",\"mac_address\":null}");
+	refuse("{" APPLICATION "," BOARD ",\"mac_address\":\"11:22:33:44:55:67\"}");
+	refuse("{" APPLICATION "," BOARD ",\"mac address\":\"11:22:33:44:55:67\"}");
+	refuse("{" APPLICATION "," BOARD ",\"mac_address\":\"11:22:33:44:55:66\",\"mac address\":\"11:22:33:44:55:67\"}");
+	refuse("{" APPLICATION "," BOARD ",\"mac_address\":\"unknown\"}");
+	refuse("{" APPLICATION "," BOARD ",\"mac_address\":112233445566}");
+}
+
+static void the_client_id_is_the_headers_else_the_bodys(void **state)
+{
+	(void)state;
+	struct xiaozhi_headers headers = device;
+	static const char body[] = "{" APPLICATION "," BOARD ",\"uuid\":\"E2314AED-0a16-43f0-8128-766fbd3207f2\"}";
+	assert_true(decode(&headers, body));
+	assert_string_equal(check.client_id, "e2314aed-0a16-43f0-8128-766fbd3207f2");
+	assert_true(check.client_is_uuid);
+	headers.client_id = "mine";
+	assert_true(decode(&headers, body));
+	assert_string_equal(check.client_id, "mine");
+	headers.client_id = "a@@@b|c";
+	assert_true(decode(&headers, body));
+	assert_string_equal(check.client_id, "e2314aed-0a16-43f0-8128-766fbd3207f2");
+}
+
+static void the_language_is_the_first_tag(void **state)
+{
+	(void)state;
+	struct xiaozhi_headers headers = device;
+	headers.x_language = "en-US";
+	assert_true(decode(&headers, "{" APPLICATION "," BOARD ",\"language\":\"ja-JP\"}"));
+	assert_string_equal(check.language, "en-US");
+	headers.accept_language = "zh-CN,zh;q=0.9";
+	assert_true(decode(&headers, ""));
+	assert_string_equal(check.language, "zh-CN");
+	headers.accept_language = "<script>";
+	headers.x_language = NULL;
+	assert_true(decode(&headers, "{" APPLICATION "," BOARD ",\"language\":\"ja-JP\"}"));
+	assert_string_equal(check.language, "ja-JP");
+}
+
+static void a_serial_number_counts_only_with_activation_version_2(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *version, *serial;
+		int number;
+		const char *taken;
+	} rows[] = {
+		{"2", "SN-0123", 2, "SN-0123"},
+		{"2.1.1", "SN-0123", 2, "SN-0123"},
+		{"1", "SN-0123", 1, ""},
+		{NULL, "SN-0123", 0, ""},
+		{"x", "SN-0123", 0, ""},
+		{"21", "SN-0123", 0, ""},
+		{"2", "with blank", 2, ""},
+		{"2", "", 2, ""},
+		{"2", NULL, 2, ""},
+		{"2", "12345678901234567890123456789012", 2, "12345678901234567890123456789012"},
+		{"2", "123456789012345678901234567890123", 2, ""},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct xiaozhi_headers headers = device;
+		headers.activation_version = rows[i].version;
+		headers.serial_number = rows[i].serial;
+		assert_true(decode(&headers, ""));
+		assert_int_equal(check.activation_version, rows[i].number);
+		assert_string_equal(check.serial, rows[i].taken);
+	}
+}
+
+static void the_user_agent_names_board_and_version_or_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *agent, *board, *version;
+	} rows[] = {
+		{"esp-box-3/1.5.6", "esp-box-3", "1.5.6"},
+		{"a/b/1", "a/b", "1"},
+		{"Mozilla/5.0 (X11) Firefox/1", "", ""},
+		{"curl", "", ""},
+		{"/1.0", "", ""},
+		{"board/", "", ""},
+		{"caf\xc3\xa9/1.0", "", ""},
+		{NULL, "", ""},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct xiaozhi_headers headers = {.device_id = "112233445566", .user_agent = rows[i].agent};
+		assert_true(decode(&headers, "not json"));
+		assert_string_equal(check.board_name, rows[i].board);
+		assert_string_equal(check.version, rows[i].version);
+	}
+}
+
+/* ---- the body ---- */
+
+static void a_body_that_is_no_json_is_served_from_the_headers(void **state)
+{
+	(void)state;
+	static const char *const broken[] = {
+		"",
+		"{",
+		"{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"my \"home\" net\"}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"back\\\"}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"back\\slash\"}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"caf\xe9\"}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"\xed\xa0\x80\"}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"tab\there\"}}",
+		"{" APPLICATION "," BOARD "}x",
+		"{" APPLICATION "," BOARD "}{}",
+		"{" APPLICATION "," BOARD ",}",
+		"{" APPLICATION "," BOARD ",\"x\":01}",
+		"{" APPLICATION "," BOARD ",\"x\":1.}",
+		"{" APPLICATION "," BOARD ",\"x\":.5}",
+		"{" APPLICATION "," BOARD ",\"x\":+1}",
+		"{" APPLICATION "," BOARD ",\"x\":1e}",
+		"{" APPLICATION "," BOARD ",\"x\":nan}",
+		"{" APPLICATION "," BOARD ",\"x\":True}",
+		"{" APPLICATION "," BOARD ",\"x\" 1}",
+		"{" APPLICATION "," BOARD ",\"x\"}",
+		"{" APPLICATION "," BOARD ",x:1}",
+		"{" APPLICATION "," BOARD ",1:1}",
+		"{" APPLICATION "," BOARD ",\"x\":[1 2]}",
+		"{" APPLICATION "," BOARD ",\"x\":[1,]}",
+		"{" APPLICATION "," BOARD ",\"x\":[1}}",
+		"{" APPLICATION "," BOARD ",\"x\":{]}",
+		"{" APPLICATION " " BOARD "}",
+		"{" APPLICATION "," BOARD ",\"x\"::1}",
+		"{" APPLICATION "," BOARD ",\"x\":\"\\u12g4\"}",
+		"\xef\xbb\xbf{" APPLICATION "," BOARD "}",
+	};
+	for (size_t i = 0; i < COUNT(broken); i++) {
+		accept_headers(broken[i]);
+	}
+	static const char nul[] = "{" APPLICATION "," BOARD "}\0";
+	assert_true(xiaozhi_check_decode(&device, nul, sizeof nul - 1, &check, &err));
+	assert_false(check.body_read);
+}
+
+/* The Wi-Fi's name can say "type" again in an unescaped body: neither of the two may choose an image. */
+static void a_body_that_says_something_twice_is_served_from_the_headers(void **state)
+{
+	(void)state;
+	accept_headers("{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"x\",\"type\":\"evil\"}}");
+	accept_headers("{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"x\",\"typ\\u0065\":\"evil\"}}");
+	accept_headers("{" APPLICATION ",\"board\":{\"type\":\"a\",\"ssid\":\"x\"},\"board\":{\"type\":\"evil\"}}");
+	accept_headers("{\"application\":{\"version\":\"1\",\"version\":\"2\"}," BOARD "}");
+	accept_headers("{" APPLICATION "," BOARD ",\"mac_address\":\"112233445566\",\"mac_address\":\"112233445566\"}");
+	accept_json("{" APPLICATION "," BOARD ",\"other\":1,\"other\":2}");
+}
+
+static void whole_json_must_say_version_and_type(void **state)
+{
+	(void)state;
+	accept_json("{" APPLICATION "," BOARD "}");
+	accept_json(" \r\n\t{ \"board\" : { \"type\" : \"a\" } , \"application\" : { \"version\" : \"1\" } } \n");
+	static const char *const wrong[] = {
+		"{}",
+		"[]",
+		"5",
+		"null",
+		"\"text\"",
+		"{" APPLICATION "}",
+		"{" BOARD "}",
+		"{\"application\":{}," BOARD "}",
+		"{\"application\":null," BOARD "}",
+		"{\"application\":[]," BOARD "}",
+		"{\"application\":\"1.0\"," BOARD "}",
+		"{\"application\":{\"version\":\"\"}," BOARD "}",
+		"{\"application\":{\"version\":1.8}," BOARD "}",
+		"{\"application\":{\"version\":\"a\\nb\"}," BOARD "}",
+		"{\"application\":{\"Version\":\"1.8\"}," BOARD "}",
+		"{" APPLICATION ",\"board\":{}}",
+		"{" APPLICATION ",\"board\":{\"type\":null}}",
+		"{" APPLICATION ",\"board\":{\"type\":1}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"\"}}",
+		"{" APPLICATION ",\"board\":{\"type\":\"12345678901234567890123456789012345678901234567890123456789012345\"}}",
+	};
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		refuse(wrong[i]);
+	}
+}
+
+static void a_board_without_a_name_has_the_user_agents(void **state)
+{
+	(void)state;
+	accept_json("{" APPLICATION ",\"board\":{\"type\":\"t\"}}");
+	assert_string_equal(check.board_name, "bread-compact-wifi");
+	assert_string_equal(check.version, "1.8.0"); /* the body's, not User-Agent's */
+	accept_json("{" APPLICATION ",\"board\":{\"type\":\"t\",\"name\":\"n\"}}");
+	assert_string_equal(check.board_name, "n");
+}
+
+static void odd_optional_members_are_unknown(void **state)
+{
+	(void)state;
+	accept_json(
+		"{" APPLICATION "," BOARD
+		",\"uuid\":5,\"language\":[],\"chip_model_name\":{},\"flash_size\":\"x\",\"minimum_free_heap_size\":-1,\"ota\":\"ota_0\","
+		"\"partition_table\":{\"label\":\"a\"},\"chip_info\":null,\"display\":7}");
+	assert_string_equal(check.client_id, "");
+	assert_string_equal(check.language, "");
+	assert_string_equal(check.chip, "");
+	assert_int_equal(check.flash_size, 0);
+	assert_int_equal(check.free_heap, 0);
+	assert_int_equal(check.partition_count, 0);
+	assert_int_equal(check.slot, -1);
+	accept_json("{" APPLICATION "," BOARD ",\"flash_size\":1e999,\"minimum_free_heap_size\":99999999999999999999999999}");
+	assert_int_equal(check.flash_size, 0);
+	assert_int_equal(check.free_heap, 0);
+}
+
+static void numbers_may_be_strings_and_strings_objects(void **state)
+{
+	(void)state;
+	accept_json("{" APPLICATION
+		    ",\"minimum_free_heap_size\":\"8425044\",\"flash_size\":\"4194304\",\"board\":{\"type\":\"t\",\"csq\":\"24\","
+		    "\"cereg\":{\"stat\":1,\"tac\":\"2490\",\"ci\":\"015B290F\",\"AcT\":7}}}");
+	assert_int_equal(check.free_heap, 8425044);
+	assert_int_equal(check.flash_size, 4194304);
+	accept_json("{" APPLICATION ",\"board\":{\"type\":\"t\",\"csq\":24,\"cereg\":\"1\"}}");
+}
+
+static void a_digest_of_another_length_is_unknown(void **state)
+{
+	(void)state;
+	static const char *const digests[] = {"\"\"",
+					      "\"abc\"",
+					      "12",
+					      "null",
+					      "\"zz236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf\"",
+					      "\"ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf0\""};
+	char body[512];
+	for (size_t i = 0; i < COUNT(digests); i++) {
+		snprintf(body, sizeof body, "{\"application\":{\"version\":\"1\",\"elf_sha256\":%s}," BOARD "}", digests[i]);
+		accept_json(body);
+		assert_string_equal(check.elf_sha256, "");
+	}
+	accept_json("{\"application\":{\"version\":\"1\",\"elf_sha256\":"
+		    "\"EC236BC87BAEF23231029A0A90CAF2B9B5EB462BC616AD8C5C5313187082FFDF\"}," BOARD "}");
+	assert_string_equal(check.elf_sha256, "ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf");
+}
+
+static void escaped_text_is_decoded(void **state)
+{
+	(void)state;
+	accept_json(
+		"{\"application\":{\"version\":\"1\\u002e8\"},\"board\":{\"type\":\"a\\/b\\\\c\\\"\",\"name\":\"\\u5367\\ud83d\\ude00\"}}");
+	assert_string_equal(check.version, "1.8");
+	assert_string_equal(check.board_type, "a/b\\c\"");
+	assert_string_equal(check.board_name, "卧\xf0\x9f\x98\x80");
+	accept_json("{" APPLICATION "," BOARD ",\"chip_model_name\":\"\\ud83d\",\"uuid\":\"\\u0000\",\"language\":\"\\udc00\"}");
+	assert_string_equal(check.chip, "");
+	assert_string_equal(check.client_id, "");
+	accept_json("{" APPLICATION "," BOARD ",\"language\\u0000\\u0000\":\"zh\"}");
+	assert_string_equal(check.language, "");
+}
+
+static void entries_of_the_partition_table_that_are_not_whole_are_left_out(void **state)
+{
+	(void)state;
+	accept_json("{" APPLICATION "," BOARD ",\"ota\":{\"label\":\"ota_1\"},\"partition_table\":[1,{},[],"
+		    "{\"label\":\"a\",\"type\":256,\"subtype\":0,\"size\":1},{\"label\":\"a\",\"type\":0,\"subtype\":0,\"size\":-1},"
+		    "{\"label\":\"a\",\"type\":0,\"subtype\":0,\"size\":4294967296},{\"label\":\"seventeen "
+		    "letters\",\"type\":0,\"subtype\":0,\"size\":1},"
+		    "{\"label\":\"ota_0\",\"type\":0,\"subtype\":16,\"size\":1},{\"label\":\"ota_1\",\"type\":0,\"subtype\":17,\"size\":"
+		    "4294967295}]}");
+	assert_int_equal(check.partition_count, 2);
+	assert_string_equal(check.partition[1].label, "ota_1");
+	assert_int_equal(check.partition[1].size, 4294967295);
+	assert_int_equal(check.slot, 1);
+}
+
+static void a_partition_that_is_no_app_slot_is_no_slot(void **state)
+{
+	(void)state;
+	accept_json("{" APPLICATION "," BOARD
+		    ",\"ota\":{\"label\":\"factory\"},\"partition_table\":[{\"label\":\"factory\",\"type\":0,\"subtype\":0,\"size\":1}]}");
+	assert_string_equal(check.ota_label, "factory");
+	assert_int_equal(check.slot, -1);
+	accept_json("{" APPLICATION "," BOARD
+		    ",\"ota\":{\"label\":\"data\"},\"partition_table\":[{\"label\":\"data\",\"type\":1,\"subtype\":16,\"size\":1}]}");
+	assert_int_equal(check.slot, -1);
+}
+
+/* ---- caps ---- */
+
+static void put_partitions(struct buf *b, int n)
+{
+	buf_puts(b, "{" APPLICATION "," BOARD ",\"partition_table\":[");
+	for (int i = 0; i < n; i++) {
+		buf_putf(b, "%s{\"label\":\"p%d\",\"type\":1,\"subtype\":2,\"address\":%d,\"size\":4096}", i ? "," : "", i, i * 4096);
+	}
+	buf_puts(b, "]}");
+}
+
+static void the_largest_partition_table_is_read_and_more_is_cut(void **state)
+{
+	(void)state;
+	static char mem[XIAOZHI_CHECK_BODY_MAX + 64];
+	struct buf b;
+	buf_init_fixed(&b, mem, sizeof mem);
+	put_partitions(&b, XIAOZHI_CHECK_PARTITIONS);
+	accept_json(buf_cstr(&b));
+	assert_int_equal(check.partition_count, XIAOZHI_CHECK_PARTITIONS);
+	buf_reset(&b);
+	put_partitions(&b, XIAOZHI_CHECK_PARTITIONS + 20);
+	accept_json(buf_cstr(&b));
+	assert_int_equal(check.partition_count, XIAOZHI_CHECK_PARTITIONS);
+	assert_string_equal(check.partition[XIAOZHI_CHECK_PARTITIONS - 1].label, "p94");
+	buf_reset(&b);
+	put_partitions(&b, 400); /* more tokens than are looked at */
+	accept_headers(buf_cstr(&b));
+}
+
+static void depth_is_bounded(void **state)
+{
+	(void)state;
+	char body[512];
+	struct buf b;
+	for (int depth = 31; depth <= 32; depth++) { /* within the object: 32 and 33 levels */
+		buf_init_fixed(&b, body, sizeof body);
+		buf_puts(&b, "{" APPLICATION "," BOARD ",\"x\":");
+		for (int i = 0; i < depth; i++) {
+			buf_putc(&b, '[');
+		}
+		for (int i = 0; i < depth; i++) {
+			buf_putc(&b, ']');
+		}
+		buf_putc(&b, '}');
+		if (depth == 31) {
+			accept_json(buf_cstr(&b));
+		} else {
+			accept_headers(buf_cstr(&b));
+		}
+	}
+}
+
+static void a_body_of_more_than_64_kib_is_refused(void **state)
+{
+	(void)state;
+	static char body[XIAOZHI_CHECK_BODY_MAX + 2];
+	static const char start[] = "{" APPLICATION "," BOARD "}";
+	memset(body, ' ', sizeof body - 1);
+	memcpy(body, start, sizeof start - 1);
+	body[XIAOZHI_CHECK_BODY_MAX] = '\0';
+	accept_json(body);
+	body[XIAOZHI_CHECK_BODY_MAX] = ' ';
+	assert_false(decode(&device, body));
+	assert_int_equal(err.kind, ERR_TOO_LARGE);
+}
+
+static void every_cut_and_every_flipped_byte_is_survived(void **state)
+{
+	(void)state;
+	static const char whole[] =
+		"{" APPLICATION "," BOARD
+		",\"partition_table\":[{\"label\":\"a\",\"type\":0,\"subtype\":16,\"size\":1}],\"ota\":{\"label\":\"a\"}}";
+	char body[sizeof whole];
+	for (size_t cut = 0; cut < sizeof whole - 1; cut++) {
+		assert_true(xiaozhi_check_decode(&device, whole, cut, &check, &err));
+		assert_false(check.body_read);
+	}
+	for (size_t i = 0; i < sizeof whole - 1; i++) {
+		for (int c = 0; c < 256; c++) {
+			memcpy(body, whole, sizeof whole);
+			body[i] = (char)c;
+			if (!xiaozhi_check_decode(&device, body, sizeof whole - 1, &check, &err)) {
+				assert_int_equal(err.kind, ERR_INVALID);
+			}
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_seeds_complete_request_is_read),
+		cmocka_unit_test(the_first_seeds_smallest_requests_are_read),
+		cmocka_unit_test(the_web_test_client_is_read),
+		cmocka_unit_test(the_four_captures_of_a_4g_device_are_read),
+		cmocka_unit_test(a_device_id_is_demanded),
+		cmocka_unit_test(a_device_id_that_is_no_mac_identifies_nobody),
+		cmocka_unit_test(every_spelling_of_a_mac_is_the_same_device),
+		cmocka_unit_test(a_body_of_another_mac_is_refused_in_both_spellings_of_the_key),
+		cmocka_unit_test(the_client_id_is_the_headers_else_the_bodys),
+		cmocka_unit_test(the_language_is_the_first_tag),
+		cmocka_unit_test(a_serial_number_counts_only_with_activation_version_2),
+		cmocka_unit_test(the_user_agent_names_board_and_version_or_nothing),
+		cmocka_unit_test(a_body_that_is_no_json_is_served_from_the_headers),
+		cmocka_unit_test(a_body_that_says_something_twice_is_served_from_the_headers),
+		cmocka_unit_test(whole_json_must_say_version_and_type),
+		cmocka_unit_test(a_board_without_a_name_has_the_user_agents),
+		cmocka_unit_test(odd_optional_members_are_unknown),
+		cmocka_unit_test(numbers_may_be_strings_and_strings_objects),
+		cmocka_unit_test(a_digest_of_another_length_is_unknown),
+		cmocka_unit_test(escaped_text_is_decoded),
+		cmocka_unit_test(entries_of_the_partition_table_that_are_not_whole_are_left_out),
+		cmocka_unit_test(a_partition_that_is_no_app_slot_is_no_slot),
+		cmocka_unit_test(the_largest_partition_table_is_read_and_more_is_cut),
+		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(a_body_of_more_than_64_kib_is_refused),
+		cmocka_unit_test(every_cut_and_every_flipped_byte_is_survived),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
