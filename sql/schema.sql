@@ -884,6 +884,18 @@ CREATE UNIQUE INDEX rollouts_passive ON public.rollouts USING btree (device_id, 
 CREATE UNIQUE INDEX rollouts_standing ON public.rollouts USING btree (product_id, component) WHERE ((way = 'standing'::text) AND (ended_at IS NULL));
 
 --
+-- Name: rollouts_standing_firmware; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX rollouts_standing_firmware ON public.rollouts USING btree (firmware_id) WHERE (way = 'standing'::text);
+
+--
+-- Name: rollouts_standing_id; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX rollouts_standing_id ON public.rollouts USING btree (id) WHERE (way = 'standing'::text);
+
+--
 -- Name: tasks_device; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
@@ -899,7 +911,13 @@ CREATE UNIQUE INDEX tasks_live ON public.tasks USING btree (device_id, component
 -- Name: tasks_rollout; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
-CREATE INDEX tasks_rollout ON public.tasks USING btree (rollout_id) WHERE (way <> 'push'::text);
+CREATE INDEX tasks_rollout ON public.tasks USING btree (rollout_id, id) WHERE (way <> 'push'::text);
+
+--
+-- Name: tasks_standing_live; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX tasks_standing_live ON public.tasks USING btree (rollout_id, id) WHERE ((way = 'standing'::text) AND (ended_at IS NULL));
 
 --
 -- Name: tokens_operator; Type: INDEX; Schema: public; Owner: otad_owner

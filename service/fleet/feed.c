@@ -152,6 +152,10 @@ struct putter {
 	struct hold hold;
 	int64_t *found; /* room for all that were asked for; NULL = nobody asks */
 	size_t count;
+	struct rolling {
+		int64_t id;
+		struct rolling *next;
+	} * standing; /* active standing rollouts that came by: their past is read next */
 };
 
 static struct fleet *put_begin(struct putter *p, int64_t id)
@@ -177,9 +181,28 @@ static void put_firmware(void *ctx, const struct firmware *firmware)
 	hold_row(ctx);
 }
 
-static void put_assignment(void *ctx, const struct rollout *rollout)
+static void put_rollout(void *ctx, const struct rollout *rollout)
 {
-	fleet_put_assignment(put_begin(ctx, rollout->id), rollout);
+	struct putter *p = ctx;
+	struct fleet *fleet = put_begin(ctx, rollout->id);
+	if (rollout->way == WAY_STANDING) {
+		fleet_put_standing(fleet, rollout);
+		struct rolling *note = rollout->ended_ms ? NULL : calloc(1, sizeof *note);
+		if (note) {
+			*note = (struct rolling){.id = rollout->id, .next = p->standing};
+			p->standing = note;
+		}
+	} else {
+		fleet_put_assignment(fleet, rollout);
+	}
+	hold_row(ctx);
+}
+
+static void put_past(void *ctx, const struct task *task)
+{
+	struct putter *p = ctx;
+	hold_begin(&p->hold);
+	fleet_note_past(p->hold.fleet, task);
 	hold_row(ctx);
 }
 
@@ -213,7 +236,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* What the change named and the load did not find is gone. Loads give ascending ids. */
+/* What the change named and the load did not find is gone. Ids that were found are ascending. */
 static void drop_missing(struct feed *f, struct change *c, const struct putter *p, void (*drop)(struct fleet *, int64_t))
 {
 	qsort(c->ids, c->count, sizeof *c->ids, by_value);
@@ -230,6 +253,21 @@ static void drop_missing(struct feed *f, struct change *c, const struct putter *
 	fleet_done(f->fleet);
 }
 
+/* The rollouts, then what became of the standing ones at those who have had them. */
+static bool load_rollouts(struct feed *f, const struct load *load, struct err *err)
+{
+	struct putter *p = load->ctx;
+	bool ok = store_load_rollouts(f->db, load, put_rollout, err);
+	hold_end(&p->hold); /* not while the next is read */
+	for (struct rolling *r = p->standing, *next; r; r = next) {
+		next = r->next;
+		ok = ok && store_load_past(f->db, r->id, p, put_past, err);
+		free(r);
+	}
+	p->standing = NULL;
+	return ok;
+}
+
 static bool load_kind(struct feed *f, enum change_kind kind, const struct load *load, struct err *err)
 {
 	switch (kind) {
@@ -238,7 +276,7 @@ static bool load_kind(struct feed *f, enum change_kind kind, const struct load *
 	case CHANGE_FIRMWARE:
 		return store_load_firmware(f->db, load, put_firmware, err);
 	case CHANGE_ROLLOUT:
-		return store_load_assignments(f->db, load, put_assignment, err);
+		return load_rollouts(f, load, err);
 	case CHANGE_TASK:
 		return store_load_tasks(f->db, load, put_task, err);
 	case CHANGE_TOKEN:
@@ -272,7 +310,7 @@ static bool apply_rows(struct feed *f, struct change *c, struct err *err)
 	static void (*const drops[CHANGE_KINDS])(struct fleet *, int64_t) = {
 		[CHANGE_DEVICE] = fleet_drop_device,
 		[CHANGE_FIRMWARE] = fleet_drop_firmware,
-		[CHANGE_ROLLOUT] = fleet_drop_assignment,
+		[CHANGE_ROLLOUT] = fleet_drop_rollout,
 		[CHANGE_TASK] = fleet_drop_task,
 	};
 	void (*drop)(struct fleet *, int64_t) = c->kind < CHANGE_KINDS ? drops[c->kind] : NULL;
@@ -284,6 +322,7 @@ static bool apply_rows(struct feed *f, struct change *c, struct err *err)
 	bool ok = p.found ? load_kind(f, c->kind, &load, err) : err_set(err, ERR_INTERNAL, "out of memory");
 	hold_end(&p.hold);
 	if (ok) {
+		qsort(p.found, p.count, sizeof *p.found, by_value); /* rollouts come in two rows of ascending ids */
 		drop_missing(f, c, &p, drop);
 	}
 	free(p.found);

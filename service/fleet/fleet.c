@@ -17,6 +17,7 @@ struct fleet {
 	uint16_t generation;
 	uint16_t token_generation;
 	struct devices *devices;
+	struct standings *standings;
 	struct map firmware;         /* id -> fleet_firmware */
 	struct map firmware_by_head; /* first 8 bytes of the hash -> one of them */
 	struct map firmware_by_name; /* hash(product, name) -> one of them */
@@ -34,7 +35,10 @@ struct fleet {
 struct fleet *fleet_new(const struct digest_key *alias_key, int64_t push_ttl_ms)
 {
 	struct fleet *f = calloc(1, sizeof *f);
-	if (!f || !(f->devices = devices_new())) {
+	if (!f || !(f->devices = devices_new()) || !(f->standings = standings_new())) {
+		if (f) {
+			devices_free(&f->devices);
+		}
 		free(f);
 		return NULL;
 	}
@@ -66,6 +70,7 @@ void fleet_free(struct fleet **fp)
 		return;
 	}
 	devices_free(&f->devices);
+	standings_free(&f->standings);
 	free_values(&f->firmware);
 	free_values(&f->tasks);
 	free_values(&f->assignments);
@@ -147,6 +152,10 @@ const struct fleet_task *fleet_task(const struct fleet *f, int64_t id)
 const struct fleet_assignment *fleet_assignments_of(const struct fleet *f, int64_t device_id)
 {
 	return map_get(&f->assignments_by_device, key(device_id));
+}
+const struct standings *fleet_standings(const struct fleet *f)
+{
+	return f->standings;
 }
 bool fleet_is_revoked(const struct fleet *f, int64_t task_id)
 {
@@ -443,9 +452,26 @@ static struct fleet_task *new_task(struct fleet *f, const struct task *t)
 	return own;
 }
 
+void fleet_note_past(struct fleet *f, const struct task *t)
+{
+	if (t->way == WAY_STANDING) {
+		struct standing_past past = {.task_id = t->id,
+					     .offers = t->offers,
+					     .state = t->state,
+					     .rolled_back = t->state == TASK_FAILED && strcmp(t->code, "rolled_back") == 0};
+		standings_note(f->standings, t->rollout_id, t->device_id, &past);
+	}
+}
+
+void fleet_outrank(struct fleet *f, int64_t rollout_id, int64_t device_id)
+{
+	standings_outrank(f->standings, rollout_id, device_id);
+}
+
 bool fleet_put_task(struct fleet *f, const struct task *t)
 {
 	struct fleet_task *own = map_get(&f->tasks, key(t->id));
+	fleet_note_past(f, t);
 	if (own && own->rev > t->rev) {
 		own->generation = f->generation;
 		return true;
@@ -464,6 +490,7 @@ bool fleet_put_task(struct fleet *f, const struct task *t)
 		}
 	}
 	own->rev = t->rev;
+	own->rollout_id = t->rollout_id; /* a standing rollout ordered again takes its tasks along */
 	own->state = t->state;
 	own->updated_ms = t->updated_ms;
 	own->fetched = t->fetched;
@@ -479,7 +506,7 @@ void fleet_revoke(struct fleet *f, int64_t task_id)
 	map_put(&f->revoked, key(task_id), f);
 }
 
-void fleet_drop_assignment(struct fleet *f, int64_t rollout_id)
+static void drop_assignment(struct fleet *f, int64_t rollout_id)
 {
 	struct fleet_assignment *own = map_remove(&f->assignments, key(rollout_id));
 	if (!own) {
@@ -500,10 +527,21 @@ void fleet_drop_assignment(struct fleet *f, int64_t rollout_id)
 	free(own);
 }
 
+void fleet_drop_rollout(struct fleet *f, int64_t rollout_id)
+{
+	drop_assignment(f, rollout_id);
+	standings_drop(f->standings, rollout_id);
+}
+
+bool fleet_put_standing(struct fleet *f, const struct rollout *r)
+{
+	return standings_put(f->standings, r, f->generation);
+}
+
 bool fleet_put_assignment(struct fleet *f, const struct rollout *r)
 {
 	if (r->ended_ms) {
-		fleet_drop_assignment(f, r->id);
+		drop_assignment(f, r->id);
 		return true;
 	}
 	struct fleet_assignment *own = map_get(&f->assignments, key(r->id));
@@ -620,16 +658,18 @@ static void drop_stale(struct fleet *f, const struct map *m, size_t generation_a
 void fleet_load_end(struct fleet *f)
 {
 	end_load_devices(f);
+	standings_sweep(f->standings, f->generation);
 	drop_stale(f, &f->tasks, offsetof(struct fleet_task, generation), fleet_drop_task);
-	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), fleet_drop_assignment);
+	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), drop_assignment);
 	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
 }
 
 void fleet_forget(struct fleet *f)
 {
 	f->generation++;
+	standings_sweep(f->standings, f->generation);
 	drop_stale(f, &f->tasks, offsetof(struct fleet_task, generation), fleet_drop_task);
-	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), fleet_drop_assignment);
+	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), drop_assignment);
 	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
 	map_free(&f->revoked);
 	map_free(&f->ended);

@@ -14,6 +14,7 @@
 
 #include "common/alias.h"
 #include "fleet/devices.h"
+#include "fleet/standings.h"
 #include "model/nouns.h"
 #include "model/task.h"
 
@@ -86,6 +87,7 @@ const struct fleet_task *fleet_tasks_of(const struct fleet *fleet, int64_t devic
 const struct fleet_task *fleet_task(const struct fleet *fleet, int64_t id);
 const struct fleet_assignment *fleet_assignments_of(const struct fleet *fleet, int64_t device_id);
 const struct fleet_token *fleet_token(const struct fleet *fleet, const uint8_t hash[32]);
+const struct standings *fleet_standings(const struct fleet *fleet);
 bool fleet_is_revoked(const struct fleet *fleet, int64_t task_id);
 /* Walks the live tasks. */
 const struct fleet_task *fleet_task_next(const struct fleet *fleet, size_t *at);
@@ -118,7 +120,12 @@ void fleet_learn_version(struct fleet *fleet, int64_t firmware_id, const char *v
 bool fleet_put_task(struct fleet *fleet, const struct task *task); /* live: kept; ended: removed, and revoked if need be */
 void fleet_revoke(struct fleet *fleet, int64_t task_id);
 bool fleet_put_assignment(struct fleet *fleet, const struct rollout *rollout); /* ended: removed */
-void fleet_drop_assignment(struct fleet *fleet, int64_t rollout_id);
+/* The same for a standing rollout; an ended one is kept for the tasks of it that go on. */
+bool fleet_put_standing(struct fleet *fleet, const struct rollout *rollout);
+/* fleet_put_task() notes it too; of tasks that have ended this is all there is. */
+void fleet_note_past(struct fleet *fleet, const struct task *task);
+void fleet_outrank(struct fleet *fleet, int64_t rollout_id, int64_t device_id);
+void fleet_drop_rollout(struct fleet *fleet, int64_t rollout_id); /* of either way */
 /* Tokens come as the whole set of an operator (0 = of all): begin, put each, end drops those that did not come. */
 void fleet_tokens_begin(struct fleet *fleet);
 bool fleet_put_token(struct fleet *fleet, const struct fleet_token *token);

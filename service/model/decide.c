@@ -38,14 +38,26 @@ static struct reason because(enum reason_id id, int64_t number)
 	return (struct reason){.id = id, .number = number};
 }
 
+static bool is(const char *a, const char *b)
+{
+	return *a && strcmp(a, b) == 0;
+}
+
 /* May a standing rollout be offered? The reason is why not, or STANDING. */
 static struct reason judge_standing(const struct device_facts *facts, const struct candidate *c)
 {
-	if (*c->version && strcmp(facts->version, c->version) == 0) {
+	if (is(facts->version, c->version) || (c->called && is(facts->version, c->called))) {
 		return because(REASON_ON_TARGET, c->rollout_id);
 	}
-	if (c->offers > 0 && c->state == TASK_SUCCEEDED && !*c->version) {
+	/* it has got there, and nothing says that it has left again */
+	if (c->offers > 0 && c->state == TASK_SUCCEEDED && (!*c->version || !*facts->version)) {
 		return because(REASON_ON_TARGET, c->rollout_id);
+	}
+	if (c->outranked) {
+		return because(REASON_OUTRANKED, c->rollout_id);
+	}
+	if (c->offers > 0 && c->state == TASK_CANCELLED) {
+		return because(REASON_WITHDRAWN, c->rollout_id);
 	}
 	if (c->offers > 0 && c->state == TASK_FAILED && strcmp(c->code, "rolled_back") == 0) {
 		return because(REASON_ROLLED_BACK, c->rollout_id);

@@ -26,7 +26,10 @@ struct buf;
 	R(ON_TARGET, "on_target", "the device already runs what rollout %lld brings", "设备已是发布 %lld 的目标版本")     \
 	R(OFFER_CAP, "offer_cap", "rollout %lld was offered three times without success", "发布 %lld 已提供三次仍未成功") \
 	R(ROLLED_BACK, "rolled_back", "the device rolled back from rollout %lld; an operator must order it again",        \
-	  "设备已从发布 %lld 回滚,需操作员重新下发")
+	  "设备已从发布 %lld 回滚,需操作员重新下发")                                                                      \
+	R(WITHDRAWN, "withdrawn", "an operator cancelled rollout %lld for this device; it must be ordered again",         \
+	  "操作员已为该设备取消发布 %lld,需重新下发")                                                                     \
+	R(OUTRANKED, "outranked", "a newer order for this device alone stands above rollout %lld", "该设备有比发布 %lld 更新的单独指令")
 
 enum reason_id {
 #define R(symbol, name, en, zh) REASON_##symbol,
@@ -60,6 +63,8 @@ struct candidate {
 	const char *version;   /* the firmware's; "" = unknown */
 	enum task_state state; /* TASK: now. STANDING: of the device's last task of it, if offers > 0 */
 	const char *code;      /* STANDING: of that task */
+	const char *called;    /* STANDING: the version name it is offered under; NULL or "" = version */
+	bool outranked;        /* STANDING: a newer order for the device alone has brought it elsewhere */
 	int64_t offers;        /* STANDING: tasks of it this device has had since the rollout was ordered (again) */
 };
 

@@ -24,6 +24,14 @@ struct assignment {
 	enum task_state state;
 };
 
+/* An active standing rollout. */
+struct standing_row {
+	struct rollout rollout;
+	char firmware_name[FIRMWARE_NAME_SIZE];
+	char product_name[TEXT_SIZE];
+	char created_by[NAME_SIZE];
+};
+
 struct task_row {
 	struct task task;
 	char device_name[NAME_SIZE];

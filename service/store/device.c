@@ -224,8 +224,9 @@ bool store_device_delete(struct db *db, int64_t id, struct device_deletion *out,
 {
 	static const struct sql delete = {
 		"device_delete",
-		"WITH gone AS (DELETE FROM tasks WHERE device_id = $1 RETURNING rollout_id), ended AS (DELETE FROM rollouts WHERE id IN "
-		"(SELECT rollout_id FROM gone) OR (device_id = $1 AND way = 'passive' AND ended_at IS NULL)) DELETE FROM devices WHERE id "
+		"WITH gone AS (DELETE FROM tasks WHERE device_id = $1 RETURNING rollout_id), ended AS (DELETE FROM rollouts WHERE (id IN "
+		"(SELECT rollout_id FROM gone) AND way <> 'standing') OR (device_id = $1 AND way = 'passive' AND ended_at IS NULL)) DELETE "
+		"FROM devices WHERE id "
 		"= $1"};
 	struct device old;
 	int64_t live = 0;

@@ -236,13 +236,20 @@ static void give_rollout(const PGresult *r, int i, const struct load *load, void
 	rows_rollout(r, i, &o);
 	out->row(load->ctx, &o);
 }
+/* One page of each way: neither reads the pushes, which are the most. */
+#define STANDING_KNOWN                                                                                                               \
+	"r.way = 'standing' AND (r.ended_at IS NULL OR EXISTS (SELECT FROM tasks t WHERE t.rollout_id = r.id AND t.way = 'standing'" \
+	" AND t.ended_at IS NULL))"
 static const struct loader assignments =
 	LOADER("assignments", ROLLOUT_COLUMNS " FROM rollouts r", "r.way = 'passive' AND r.ended_at IS NULL",
 	       "r.way = 'passive' AND r.ended_at IS NULL", "r.id", give_rollout);
+static const struct loader standing =
+	LOADER("standing", ROLLOUT_COLUMNS " FROM rollouts r", STANDING_KNOWN, STANDING_KNOWN, "r.id", give_rollout);
 
-bool store_load_assignments(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err)
+bool store_load_rollouts(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err)
 {
-	return run_load(db, &assignments, load, &(struct rollout_row){row}, err);
+	return run_load(db, &assignments, load, &(struct rollout_row){row}, err) &&
+	       run_load(db, &standing, load, &(struct rollout_row){row}, err);
 }
 
 struct task_row_fn {
@@ -260,6 +267,36 @@ static const struct loader tasks = LOADER("tasks", TASK_COLUMNS " FROM tasks t",
 bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *ctx, const struct task *), struct err *err)
 {
 	return run_load(db, &tasks, load, &(struct task_row_fn){row}, err);
+}
+
+static const struct sql past = {"load_past", "SELECT t.id, t.device_id, t.offers, t.state, t.code FROM tasks t WHERE t.rollout_id = $2"
+					     " AND t.way <> 'push' AND t.id > $1 ORDER BY t.id LIMIT 5000"};
+
+bool store_load_past(struct db *db, int64_t rollout_id, void *ctx, void (*row)(void *ctx, const struct task *), struct err *err)
+{
+	for (int64_t after = 0;;) {
+		struct sql_args a = {0};
+		sql_i64(&a, after);
+		sql_i64(&a, rollout_id);
+		scoped_result PGresult *r = sql_query(db, &past, &a, err);
+		if (!r) {
+			return false;
+		}
+		int n = PQntuples(r);
+		for (int i = 0; i < n; i++) {
+			struct task t = {.rollout_id = rollout_id, .way = WAY_STANDING};
+			t.id = sql_get_i64(r, i, 0);
+			t.device_id = sql_get_i64(r, i, 1);
+			t.offers = sql_get_i64(r, i, 2);
+			task_state_parse(sql_get_text(r, i, 3), &t.state);
+			sql_copy_text(r, i, 4, t.code, sizeof t.code);
+			row(ctx, &t);
+		}
+		if (n < PAGE) {
+			return true;
+		}
+		after = sql_get_i64(r, n - 1, 0);
+	}
 }
 
 static const struct sql revoked = {

@@ -50,8 +50,10 @@ struct load {
 bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device *), struct err *err);
 /* Firmware that is not deleted. */
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err);
-/* Active passive assignments. */
-bool store_load_assignments(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err);
+/* Active passive assignments and standing rollouts, and standing ones that have ended while tasks of them go on. */
+bool store_load_rollouts(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err);
+/* All tasks of a standing rollout, ascending: id, rollout_id, device_id, way, offers, state and code are set. */
+bool store_load_past(struct db *db, int64_t rollout_id, void *ctx, void (*row)(void *ctx, const struct task *), struct err *err);
 /* By ids: in any state. All: live ones only. */
 bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *ctx, const struct task *), struct err *err);
 /* Pushes cancelled, superseded or rejected since since_ms: their aliases are refused. */

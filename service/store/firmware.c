@@ -116,9 +116,13 @@ static bool check_unused(struct db *db, int64_t id, struct err *err)
 		"firmware_use",
 		"SELECT count(*), min(t.id), (SELECT name FROM devices WHERE id = (array_agg(t.device_id ORDER BY t.id))[1]), "
 		"(SELECT count(*) FROM rollouts WHERE firmware_id = $1 AND ended_at IS NULL), "
-		"(SELECT min(id) FROM rollouts WHERE firmware_id = $1 AND ended_at IS NULL) "
-		"FROM rollouts r JOIN tasks t ON t.device_id = r.device_id AND t.rollout_id = r.id AND t.ended_at IS NULL "
-		"WHERE r.firmware_id = $1 AND r.ended_at IS NULL"};
+		"(SELECT min(id) FROM rollouts WHERE firmware_id = $1 AND ended_at IS NULL), "
+		"(SELECT way FROM rollouts WHERE firmware_id = $1 AND ended_at IS NULL ORDER BY id LIMIT 1) "
+		"FROM (SELECT t.id, t.device_id FROM rollouts r JOIN tasks t ON t.device_id = r.device_id AND t.rollout_id = r.id "
+		"AND t.ended_at IS NULL WHERE r.firmware_id = $1 AND r.ended_at IS NULL "
+		/* of a standing one also when it was replaced: what had begun goes on */
+		"UNION ALL SELECT t.id, t.device_id FROM rollouts r JOIN tasks t ON t.rollout_id = r.id AND t.way = 'standing' "
+		"AND t.ended_at IS NULL WHERE r.firmware_id = $1 AND r.way = 'standing') t"};
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &use, &a, err);
@@ -133,8 +137,8 @@ static bool check_unused(struct db *db, int64_t id, struct err *err)
 	}
 	if (rollouts) {
 		return err_set(err, ERR_CONFLICT,
-			       "the firmware is in use by assignment %" PRId64 " (active assignments: %" PRId64 "); delete them first",
-			       sql_get_i64(r, 0, 4), rollouts);
+			       "the firmware is in use by %s %" PRId64 " (active rollouts: %" PRId64 "); delete them first",
+			       strcmp(sql_get_text(r, 0, 5), "standing") == 0 ? "rollout" : "assignment", sql_get_i64(r, 0, 4), rollouts);
 	}
 	return true;
 }

@@ -311,7 +311,7 @@ static void an_assignment_keeps_its_alias_while_it_is_reworded_and_ends(void **s
 	assert_true(fleet_put_assignment(fleet, &r));
 	assert_int_equal(fleet_assignments_of(fleet, 1)->id, 51);
 	assert_null(fleet_assignments_of(fleet, 1)->next);
-	fleet_drop_assignment(fleet, 51);
+	fleet_drop_rollout(fleet, 51);
 	assert_null(fleet_assignments_of(fleet, 1));
 }
 

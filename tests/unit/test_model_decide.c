@@ -143,6 +143,40 @@ static void a_standing_rollout_is_offered_three_times(void **state)
 	assert_int_equal(offered(&c, 1), 9);
 }
 
+static void a_standing_rollout_may_be_called_otherwise_than_its_firmware(void **state)
+{
+	(void)state;
+	struct candidate c = standing(9, "2.0");
+	c.called = "1.0";
+	assert_refused(c, REASON_ON_TARGET);
+	c.called = "";
+	assert_int_equal(offered(&c, 1), 9);
+}
+
+static void a_device_that_tells_no_version_is_not_brought_there_twice(void **state)
+{
+	(void)state;
+	struct device_facts silent = {.component = "app", .version = ""};
+	struct candidate c = standing(9, "2.0");
+	c.offers = 1;
+	c.state = TASK_SUCCEEDED;
+	assert_null(decide(&silent, &c, 1, 0, NULL).offer);
+	assert_int_equal(offered(&c, 1), 9); /* one that is back on another version is */
+}
+
+static void what_an_operator_wants_of_one_device_stands_above_a_standing_rollout(void **state)
+{
+	(void)state;
+	struct candidate c = standing(9, "2.0");
+	c.offers = 1;
+	c.state = TASK_CANCELLED;
+	assert_refused(c, REASON_WITHDRAWN);
+	c.offers = 0; /* ordered again */
+	assert_int_equal(offered(&c, 1), 9);
+	c.outranked = true;
+	assert_refused(c, REASON_OUTRANKED);
+}
+
 static void after_a_rollback_a_standing_rollout_waits_for_an_operator(void **state)
 {
 	(void)state;
@@ -254,6 +288,9 @@ int main(void)
 		cmocka_unit_test(nothing_is_offered_without_a_reason_for_it),
 		cmocka_unit_test(a_standing_rollout_skips_devices_that_are_on_target),
 		cmocka_unit_test(a_standing_rollout_is_offered_three_times),
+		cmocka_unit_test(a_standing_rollout_may_be_called_otherwise_than_its_firmware),
+		cmocka_unit_test(a_device_that_tells_no_version_is_not_brought_there_twice),
+		cmocka_unit_test(what_an_operator_wants_of_one_device_stands_above_a_standing_rollout),
 		cmocka_unit_test(after_a_rollback_a_standing_rollout_waits_for_an_operator),
 		cmocka_unit_test(a_candidate_that_is_refused_does_not_hide_one_that_is_not),
 		cmocka_unit_test(the_trace_holds_a_reason_for_each_candidate_up_to_its_bound),
