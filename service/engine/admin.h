@@ -82,6 +82,14 @@ bool admin_firmware_list(struct worker *w, const struct page *page, struct firmw
 bool admin_assignment_list(struct worker *w, const struct page *page, struct assignment **out, size_t *count, struct err *err);
 bool admin_assignment_get(struct worker *w, int64_t rollout_id, struct assignment *out, struct err *err);
 
+/* Standing rollouts: whoever of the product comes and is eligible. Ordering takes product_id, firmware_id, version_name and description,
+ * and replaces the one of the same product and component: tasks of the same firmware go on and their offers count anew, of another one
+ * those that have not begun are superseded. ERR_INVALID: the firmware is another product's. Cancelling ends its live tasks. */
+bool admin_rollout_order(struct engine *e, struct worker *w, const struct actor *actor, struct standing_row *inout, struct err *err);
+bool admin_rollout_cancel(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
+bool admin_rollout_get(struct worker *w, int64_t id, struct standing_row *out, struct err *err);
+bool admin_rollout_list(struct worker *w, const struct page *page, struct standing_row **out, size_t *count, struct err *err);
+
 bool admin_task_get(struct worker *w, int64_t id, struct task_row *out, struct err *err);
 /* page->name: state */
 bool admin_task_list(struct worker *w, const struct page *page, struct task_row **out, size_t *count, struct err *err);

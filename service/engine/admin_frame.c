@@ -30,6 +30,9 @@ static bool leave_traces(struct db *db, const struct actor *actor, const struct 
 	if (!store_audit(db, actor, write->action, write->target, write->detail, err)) {
 		return false;
 	}
+	if (write->task_count && !store_change(db, CHANGE_TASK, write->tasks, write->task_count, false, NULL, err)) {
+		return false;
+	}
 	if (write->rollout_count && !store_change(db, CHANGE_ROLLOUT, write->rollouts, write->rollout_count, false, NULL, err)) {
 		return false;
 	}
@@ -47,6 +50,9 @@ static bool write_once(const struct admin_frame *frame, struct admin_write *writ
 	free(write->rollouts);
 	write->rollouts = NULL;
 	write->rollout_count = 0;
+	free(write->tasks);
+	write->tasks = NULL;
+	write->task_count = 0;
 	if (!ok) {
 		db_rollback(db);
 		return false;

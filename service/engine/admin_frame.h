@@ -23,6 +23,8 @@ struct admin_write {
 	char detail[TEXT_SIZE];
 	int64_t *rollouts; /* ended with it; malloc'd by the step, freed by the frame */
 	size_t rollout_count;
+	int64_t *tasks; /* that changed; likewise */
+	size_t task_count;
 };
 
 /* The typed store calls of one verb, inside the transaction. May run again after a deadlock: it must not build on what it changed in noun.

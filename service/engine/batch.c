@@ -16,6 +16,7 @@
 #include "metrics/metrics.h"
 #include "store/db.h"
 #include "store/outbox.h"
+#include "store/standing.h"
 
 void *batch_grow(struct batch *b, void **array, size_t *count, size_t *cap, size_t size)
 {
@@ -221,6 +222,9 @@ static void run_op(struct batch *b, struct op *op)
 	case OP_SILENCE:
 		run_silence(b, op);
 		break;
+	case OP_OFFER:
+		batch_offer(b, op);
+		break;
 	}
 }
 
@@ -263,6 +267,7 @@ static void wish(struct batch *b, const struct op *op, struct ids *devices, stru
 {
 	switch (op->kind) {
 	case OP_ORDER:
+	case OP_OFFER:
 	case OP_REPORT:
 		if (op->kind == OP_REPORT && op->in.report.task_id) {
 			ids_add(b, named, op->in.report.task_id);
@@ -287,15 +292,46 @@ static void wish(struct batch *b, const struct op *op, struct ids *devices, stru
 	}
 }
 
-/* What orders need: their devices and firmware held against deletion, the assignments, fresh ids. */
-static bool prepare_orders(struct batch *b, struct db *db, const struct ids *ordered, const struct ids *firmware, struct err *err)
+/* What orders and offers name. */
+struct named {
+	struct ids devices, firmware, standing;
+};
+
+static void name_last(struct batch *b, struct ids *ids, int64_t id)
 {
-	struct order_wish wish = {ordered->at, ordered->count, firmware->at, firmware->count};
+	if (!ids->count || ids->at[ids->count - 1] != id) {
+		ids_add(b, ids, id);
+	}
+}
+
+static void name_for(struct batch *b, const struct op *op, struct named *named)
+{
+	if (op->kind == OP_ORDER || op->kind == OP_CANCEL || op->kind == OP_OFFER) {
+		ids_add(b, &named->devices, op->device_id);
+		b->wake = true;
+	}
+	if (op->kind == OP_ORDER) {
+		name_last(b, &named->firmware, op->in.order.firmware.id);
+	}
+	if (op->kind == OP_OFFER) {
+		name_last(b, &named->firmware, op->in.offer.firmware_id);
+		name_last(b, &named->standing, op->rollout_id);
+	}
+}
+
+/* What orders need: their devices and firmware held against deletion, rollouts against their end, the assignments, fresh ids. */
+static bool prepare_orders(struct batch *b, struct db *db, const struct named *named, struct err *err)
+{
+	const struct ids *ordered = &named->devices;
+	struct order_wish wish = {ordered->at, ordered->count, named->firmware.at, named->firmware.count};
 	b->devices.at = calloc(ordered->count, sizeof *b->devices.at);
-	b->firmware.at = calloc(firmware->count + 1, sizeof *b->firmware.at);
-	bool ok = (b->devices.at && b->firmware.at) || err_set(err, ERR_INTERNAL, "out of memory");
+	b->firmware.at = calloc(named->firmware.count + 1, sizeof *b->firmware.at);
+	b->standing.at = calloc(named->standing.count + 1, sizeof *b->standing.at);
+	bool ok = (b->devices.at && b->firmware.at && b->standing.at) || err_set(err, ERR_INTERNAL, "out of memory");
 	ok = ok && store_orders_lock(db, &wish, b->devices.at, &b->devices.count, b->firmware.at, &b->firmware.count, err) &&
 	     store_assignments_lock(db, ordered->at, ordered->count, &b->assignments, &b->assignment_count, err) &&
+	     (!named->standing.count ||
+	      store_standing_hold(db, named->standing.at, named->standing.count, b->standing.at, &b->standing.count, err)) &&
 	     take_fresh_ids(b, db, ordered->count, err);
 	b->assignment_cap = b->assignment_count;
 	return ok;
@@ -304,26 +340,20 @@ static bool prepare_orders(struct batch *b, struct db *db, const struct ids *ord
 static bool prepare(struct batch *b, struct db *db, struct commit_op **ops, size_t n, struct err *err)
 {
 	struct ids devices = {0};
-	struct ids named = {0};
-	struct ids ordered = {0};
-	struct ids firmware = {0};
+	struct ids tasks = {0};
+	struct named named = {0};
 	for (size_t i = 0; i < n; i++) {
 		const struct op *op = (const struct op *)(const void *)ops[i];
-		wish(b, op, &devices, &named);
-		if (op->kind == OP_ORDER || op->kind == OP_CANCEL) {
-			ids_add(b, &ordered, op->device_id);
-			b->wake = true;
-		}
-		if (op->kind == OP_ORDER && (!firmware.count || firmware.at[firmware.count - 1] != op->in.order.firmware.id)) {
-			ids_add(b, &firmware, op->in.order.firmware.id);
-		}
+		wish(b, op, &devices, &tasks);
+		name_for(b, op, &named);
 	}
 	/* devices before tasks, as whoever deletes a device does */
-	bool ok = (!ordered.count || prepare_orders(b, db, &ordered, &firmware, err)) && hold_tasks(b, db, &devices, &named, err);
+	bool ok = (!named.devices.count || prepare_orders(b, db, &named, err)) && hold_tasks(b, db, &devices, &tasks, err);
 	free(devices.at);
-	free(named.at);
-	free(ordered.at);
-	free(firmware.at);
+	free(tasks.at);
+	free(named.devices.at);
+	free(named.firmware.at);
+	free(named.standing.at);
 	return ok;
 }
 
@@ -511,6 +541,8 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 		/* also one that was only read: it may have been made by another replica, or by a COMMIT whose answer was lost */
 		if (h->is_new || h->dirty || task_state_is_live(h->task.state)) {
 			fleet_put_task(e->fleet, &h->task);
+		} else {
+			fleet_note_past(e->fleet, &h->task); /* what it refused an offer for is not to be asked of the rows again */
 		}
 	}
 	for (size_t i = 0; i < b->assignment_count; i++) {
@@ -539,7 +571,7 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 void batch_free(struct batch *b)
 {
 	struct ids *lists[] = {&b->described,      &b->outbox_put,  &b->outbox_delay, &b->outbox_retry, &b->outbox_drop,
-			       &b->fresh_rollouts, &b->fresh_tasks, &b->devices,      &b->firmware};
+			       &b->fresh_rollouts, &b->fresh_tasks, &b->devices,      &b->firmware,     &b->standing};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
 		free(lists[i]->at);
 	}

@@ -61,7 +61,7 @@ struct batch {
 	size_t hasten_count, hasten_cap;
 	struct ids outbox_put, outbox_delay, outbox_retry, outbox_drop;
 	struct ids fresh_rollouts, fresh_tasks; /* ids not used yet */
-	struct ids devices, firmware;           /* what orders may name: there, and locked; ascending */
+	struct ids devices, firmware, standing; /* what orders and offers may name: there (active), and locked; ascending */
 	struct ids changed[CHANGE_KINDS];
 	int64_t positions[CHANGE_KINDS]; /* of the change rows; 0 = none */
 	bool wake;                       /* an operator's change: others must know at once */
@@ -87,5 +87,11 @@ void batch_fact(struct batch *b, int64_t device_id, const char *component, const
 void batch_order(struct batch *b, struct op *op);
 void batch_cancel(struct batch *b, struct op *op);
 void batch_hear(struct batch *b, struct op *op);
+void batch_offer(struct batch *b, struct op *op);  /* standing.c */
+bool batch_has(const struct ids *ids, int64_t id); /* of ascending ones */
+/* What the device runs, as far as anybody knows: what this batch has heard, else the snapshot; "" = unknown. */
+void batch_present_version(const struct batch *b, int64_t device_id, const char *component, char out[VERSION_SIZE]);
+/* A queued task of rollout, device, firmware, way, component, source version and offers as given, with an event that names `by`. */
+struct held *batch_new_task(struct batch *b, const struct task *as, const char *by);
 
 #endif

@@ -29,8 +29,8 @@ static struct held *find_task(struct batch *b, const struct report *r)
 	return latest && task_state_is_revivable(latest->task.state) ? latest : NULL;
 }
 
-/* What is known of the task's firmware; also what this batch learnt of it, and what an assignment told this device to call it. false: it
- * was deleted, or is not heard of here yet. */
+/* What is known of the task's firmware; also what this batch learnt of it, and what an assignment or a standing rollout told this device to
+ * call it. false: it was deleted, or is not heard of here yet. */
 static bool firmware_of(const struct batch *b, const struct task *task, const struct report *r, char version[VERSION_SIZE], int64_t *size)
 {
 	version[0] = '\0';
@@ -46,6 +46,11 @@ static bool firmware_of(const struct batch *b, const struct task *task, const st
 		if (a->firmware_id == task->firmware_id && strcmp(a->version_name, r->version) == 0) {
 			memcpy(version, a->version_name, VERSION_SIZE);
 		}
+	}
+	const struct standing_rollout *s =
+		*version && task->way == WAY_STANDING ? standings_get(fleet_standings(b->engine->fleet), task->rollout_id) : NULL;
+	if (s && *r->version && strcmp(s->version_name, r->version) == 0) {
+		memcpy(version, s->version_name, VERSION_SIZE);
 	}
 	fleet_done(b->engine->fleet);
 	for (size_t i = 0; i < b->learnt_count && !*version; i++) {

@@ -45,8 +45,7 @@ static int64_t new_rollout(struct batch *b, const struct op *op)
 	return r->id;
 }
 
-/* What the device runs, as far as anybody knows: what this batch has heard, else the snapshot. */
-static void present_version(const struct batch *b, int64_t device_id, const char *component, char out[VERSION_SIZE])
+void batch_present_version(const struct batch *b, int64_t device_id, const char *component, char out[VERSION_SIZE])
 {
 	for (size_t i = 0; i < b->fact_count; i++) {
 		if (b->facts[i].device_id == device_id && strcmp(b->facts[i].component, component) == 0) {
@@ -65,30 +64,32 @@ static void present_version(const struct batch *b, int64_t device_id, const char
 	fleet_done(b->engine->fleet);
 }
 
-static struct held *new_task(struct batch *b, const struct op *op, int64_t rollout_id)
+struct held *batch_new_task(struct batch *b, const struct task *as, const char *by)
 {
 	struct held *h = batch_grow(b, (void **)&b->held, &b->held_count, &b->held_cap, sizeof *h);
 	if (!h) {
 		return NULL;
 	}
-	const struct firmware *fw = &op->in.order.firmware;
 	h->is_new = true;
-	h->task = (struct task){
-		.id = take_id(&b->fresh_tasks),
-		.rollout_id = rollout_id,
-		.device_id = op->device_id,
-		.firmware_id = fw->id,
-		.way = op->in.order.order.way,
-		.state = TASK_QUEUED,
-		.rev = 1,
-		.created_ms = b->now_ms,
-		.updated_ms = b->now_ms,
-	};
-	text_copy(h->task.component, sizeof h->task.component, fw->component);
-	present_version(b, op->device_id, fw->component, h->task.source_version);
+	h->task = *as;
+	h->task.id = take_id(&b->fresh_tasks);
+	h->task.state = TASK_QUEUED;
+	h->task.rev = 1;
+	h->task.created_ms = b->now_ms;
+	h->task.updated_ms = b->now_ms;
 	text_uuid(h->task.token);
-	batch_event(b, h->task.id, "ordered", "", task_state_name(TASK_QUEUED), op->in.order.order.actor.name);
+	batch_event(b, h->task.id, "ordered", "", task_state_name(TASK_QUEUED), by);
 	return h;
+}
+
+static struct held *new_task(struct batch *b, const struct op *op, int64_t rollout_id)
+{
+	const struct order *order = &op->in.order.order;
+	const struct firmware *fw = &op->in.order.firmware;
+	struct task as = {.rollout_id = rollout_id, .device_id = op->device_id, .firmware_id = fw->id, .way = order->way};
+	text_copy(as.component, sizeof as.component, fw->component);
+	batch_present_version(b, op->device_id, fw->component, as.source_version);
+	return batch_new_task(b, &as, order->actor.name);
 }
 
 static void end_assignment(struct batch *b, struct rollout *r, enum rollout_end how)
@@ -181,7 +182,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool has(const struct ids *ids, int64_t id)
+bool batch_has(const struct ids *ids, int64_t id)
 {
 	return ids->count && bsearch(&id, ids->at, ids->count, sizeof id, by_value);
 }
@@ -189,10 +190,10 @@ static bool has(const struct ids *ids, int64_t id)
 /* Device and firmware were there when the order came in; are they still, now that they are locked? */
 static bool still_there(struct batch *b, struct op *op)
 {
-	if (!has(&b->devices, op->device_id)) {
+	if (!batch_has(&b->devices, op->device_id)) {
 		return err_set(&op->refused, ERR_NOT_FOUND, "no device named %s", op->in.order.order.device);
 	}
-	if (!has(&b->firmware, op->in.order.firmware.id)) {
+	if (!batch_has(&b->firmware, op->in.order.firmware.id)) {
 		return err_set(&op->refused, ERR_NOT_FOUND, "the product of device %s has no firmware named %s", op->in.order.order.device,
 			       op->in.order.order.firmware);
 	}

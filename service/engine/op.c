@@ -49,6 +49,7 @@ static void finish(struct commit_op *base, const struct err *err)
 	case OP_STRAY:
 	case OP_HASTEN:
 	case OP_SILENCE:
+	case OP_OFFER:
 		if (op->done.plain) {
 			op->done.plain(op, why);
 		}

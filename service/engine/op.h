@@ -22,6 +22,7 @@ enum op_kind {
 	OP_STRAY,   /* an outbox row without a live task here */
 	OP_HASTEN,  /* the device is there: tell it now */
 	OP_SILENCE, /* a timer may have ended */
+	OP_OFFER,   /* a poll is to be offered a standing rollout */
 };
 
 struct op {
@@ -30,7 +31,7 @@ struct op {
 	enum op_kind kind;
 	int64_t device_id;
 	int64_t task_id;
-	int64_t rollout_id; /* OP_CANCEL */
+	int64_t rollout_id; /* OP_CANCEL, OP_OFFER */
 	bool mqtt;          /* OP_SENT */
 	bool counted;       /* OP_REPORT: among the reports of its device that are at work */
 	union {
@@ -40,6 +41,11 @@ struct op {
 		} order;
 		struct actor actor; /* OP_CANCEL */
 		struct report report;
+		struct standing_offer {
+			int64_t firmware_id;
+			char component[COMPONENT_SIZE];
+			char version[VERSION_SIZE]; /* told just now, and news; "" = not */
+		} offer;                            /* OP_OFFER */
 		struct op_since {
 			int64_t mono_ms; /* since when the device listens */
 			int64_t wait_ms; /* may it have heard it? struct outbox_hasten */

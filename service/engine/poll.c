@@ -12,6 +12,7 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "engine/sign.h"
+#include "engine/standing.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "model/decide.h"
@@ -22,6 +23,8 @@ enum { CANDIDATES_MAX = 16 };
 struct found {
 	int64_t device_id;
 	int64_t tell_task;   /* a queued task that this answer notifies; 0 = none */
+	int64_t standing;    /* a standing rollout to be offered, of which the device has no task yet; 0 = none */
+	int64_t firmware_id; /* its */
 	int64_t hasten_task; /* the device was away: its push is sent again as well */
 	bool news;           /* it told a version that is not known */
 	bool evidence;       /* what it told may matter to a live task */
@@ -51,6 +54,23 @@ static size_t gather(const struct fleet *f, int64_t device_id, struct candidate 
 					      .code = ""};
 	}
 	return n;
+}
+
+/* The product's rollouts come after what is the device's own. */
+static size_t gather_standing(const struct fleet *f, const struct device_entry *device, struct candidate *out, size_t n)
+{
+	for (const struct standing_rollout *s = standings_of(fleet_standings(f), device->product_id); s && n < CANDIDATES_MAX;
+	     s = s->next) {
+		n += standing_candidate(f, s, device->id, &out[n]);
+	}
+	return n;
+}
+
+/* What it told now, else what is known: of this component only. */
+static const char *version_of(const struct fleet *f, const struct device_entry *device, const char *component, const char *told)
+{
+	bool known = !*told && strcmp(component, COMPONENT_DEFAULT) == 0;
+	return known ? fleet_device_version(f, device) : told;
 }
 
 static bool fill_firmware(const struct fleet *f, int64_t id, struct offer *out)
@@ -88,8 +108,14 @@ bool offer_task(const struct fleet *f, const struct fleet_task *t, struct offer 
 	}
 	out->rollout_id = t->rollout_id;
 	memcpy(out->alias, t->alias, sizeof out->alias);
-	if (!*out->version) {
+	const struct standing_rollout *s = t->way == WAY_STANDING ? standings_get(fleet_standings(f), t->rollout_id) : NULL;
+	if (s && *s->version_name) {
+		memcpy(out->version, s->version_name, sizeof out->version);
+	} else if (!*out->version) {
 		memcpy(out->version, t->token, sizeof t->token);
+	}
+	if (s) {
+		memcpy(out->description, s->description, sizeof out->description);
 	}
 	return out->alias[0] != '\0';
 }
@@ -123,7 +149,8 @@ static bool is_awaited(const struct fleet *f, int64_t device_id, const char *com
 	return false;
 }
 
-static bool look(struct engine *e, const struct poll *poll, struct found *found, struct offer *offer)
+/* standing: may one be begun for it? */
+static bool look(struct engine *e, const struct poll *poll, bool standing, struct found *found, struct offer *offer)
 {
 	struct candidate candidates[CANDIDATES_MAX];
 	const char *component = poll->component ? poll->component : COMPONENT_DEFAULT;
@@ -142,12 +169,17 @@ static bool look(struct engine *e, const struct poll *poll, struct found *found,
 	found->evidence =
 		*poll->version && ((found->news && fleet_tasks_of(e->fleet, device->id)) || is_awaited(e->fleet, device->id, component));
 	found->blocked = device->blocked;
-	struct device_facts facts = {.component = component,
-				     .blocked = device->blocked,
-				     .version = *poll->version ? poll->version : fleet_device_version(e->fleet, device)};
+	struct device_facts facts = {
+		.component = component, .blocked = device->blocked, .version = version_of(e->fleet, device, component, poll->version)};
 	size_t n = gather(e->fleet, device->id, candidates);
+	n = standing ? gather_standing(e->fleet, device, candidates, n) : n;
 	struct decision d = decide(&facts, candidates, n, now, NULL);
-	found->offered = d.offer && fill_offer(e->fleet, device->id, d.offer, offer);
+	if (d.offer && d.offer->kind == CANDIDATE_STANDING) {
+		found->standing = d.offer->rollout_id;
+		found->firmware_id = standings_get(fleet_standings(e->fleet), d.offer->rollout_id)->firmware_id;
+	} else {
+		found->offered = d.offer && fill_offer(e->fleet, device->id, d.offer, offer);
+	}
 	if (found->offered && d.offer->kind == CANDIDATE_TASK && d.offer->state == TASK_QUEUED) {
 		found->tell_task = d.offer->task_id;
 	}
@@ -247,11 +279,57 @@ static void report_first(struct engine *e, const struct poll *poll, poll_done *d
 	}
 }
 
+static void poll_again(struct engine *e, const struct poll *poll, bool standing, poll_done *done, void *ctx);
+
+/* The task is made, or something else came in between: what is there now is the answer. A standing rollout is not begun once more: where
+ * the rows have refused it, the snapshot will show why in a moment. */
+static void begun(struct op *op, const struct err *err)
+{
+	struct waiting *w = op->done_ctx;
+	if (err) {
+		w->done(w->ctx, NULL, err);
+	} else {
+		struct poll again = {.device = w->device, .component = w->component, .version = ""};
+		poll_again(w->engine, &again, false, w->done, w->ctx);
+	}
+	free(w);
+}
+
+/* A standing rollout becomes this device's task: first the commit, then the answer. */
+static void begin_standing(struct engine *e, const struct poll *poll, const struct found *found, poll_done *done, void *ctx)
+{
+	struct waiting *w = wait_for(e, poll, NULL, done, ctx);
+	struct op *op = w ? op_new(e, OP_OFFER) : NULL;
+	if (!op) {
+		free(w);
+		busy(done, ctx, "out of memory");
+		return;
+	}
+	op->device_id = found->device_id;
+	op->rollout_id = found->standing;
+	op->in.offer.firmware_id = found->firmware_id;
+	memcpy(op->in.offer.component, w->component, sizeof w->component);
+	text_copy(op->in.offer.version, sizeof op->in.offer.version, poll->version);
+	op->done.plain = begun;
+	op->done_ctx = w;
+	struct err err = {0};
+	metrics_add(METRIC_POLLS_TELLING, 1);
+	if (!op_submit(op, &err)) {
+		free(w);
+		done(ctx, NULL, &err);
+	}
+}
+
 void poll_device(struct engine *e, const struct poll *poll, poll_done *done, void *ctx)
+{
+	poll_again(e, poll, true, done, ctx);
+}
+
+static void poll_again(struct engine *e, const struct poll *poll, bool standing, poll_done *done, void *ctx)
 {
 	struct found found;
 	struct offer offer;
-	if (!look(e, poll, &found, &offer)) {
+	if (!look(e, poll, standing, &found, &offer)) {
 		struct err err = {0};
 		metrics_add(METRIC_POLLS_UNKNOWN, 1);
 		err_set(&err, ERR_NOT_FOUND, "no device of that name");
@@ -269,6 +347,10 @@ void poll_device(struct engine *e, const struct poll *poll, poll_done *done, voi
 	}
 	if (found.evidence) {
 		report_first(e, poll, done, ctx);
+		return;
+	}
+	if (found.standing) {
+		begin_standing(e, poll, &found, done, ctx);
 		return;
 	}
 	if (found.news && notes_put(e, found.device_id, poll->version)) {
@@ -293,8 +375,8 @@ bool poll_explain(struct engine *e, const char *device, const char *component, b
 		text_to_u64(device, &id) ? fleet_device_by_id(e->fleet, (int64_t)id) : fleet_device(e->fleet, device);
 	if (entry) {
 		struct device_facts facts = {
-			.component = component, .blocked = entry->blocked, .version = fleet_device_version(e->fleet, entry)};
-		size_t n = gather(e->fleet, entry->id, candidates);
+			.component = component, .blocked = entry->blocked, .version = version_of(e->fleet, entry, component, "")};
+		size_t n = gather_standing(e->fleet, entry, candidates, gather(e->fleet, entry->id, candidates));
 		struct decision d = decide(&facts, candidates, n, clock_wall_ms(), &trace);
 		reason_print(&d.reason, chinese, out);
 		buf_putc(out, '\n');
