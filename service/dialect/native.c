@@ -51,6 +51,10 @@ LIST(task)
 GET(task)
 LIST(assignment)
 GET(assignment)
+LIST(rollout)
+GET(rollout)
+WRITE(rollout, create)
+WRITE(rollout, remove)
 LIST(audit)
 
 #define READ(path_, handler, role)                                                                                    \
@@ -107,6 +111,10 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/api/v3/devices/{id}/explain", .handle = native_device_explain, .flags = ROLE_VIEWER},
 	READ("assignments", assignment_list, ROLE_VIEWER),
 	READ("assignments/{id}", assignment_get, ROLE_VIEWER),
+	READ("rollouts", rollout_list, ROLE_VIEWER),
+	READ("rollouts/{id}", rollout_get, ROLE_VIEWER),
+	WITH_JSON("POST", "rollouts", rollout_create, ROLE_OPERATOR),
+	REMOVE("rollouts/{id}", rollout_remove, ROLE_OPERATOR),
 	READ("audit", audit_list, ROLE_ADMIN),
 };
 

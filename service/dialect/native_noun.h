@@ -28,6 +28,7 @@ union native_row {
 	struct licence_new licence;
 	struct firmware firmware;
 	struct assignment assignment;
+	struct standing_row standing;
 	struct task_row task;
 	struct audit_row audit;
 };
@@ -63,6 +64,7 @@ extern const struct native_noun native_device;
 extern const struct native_noun native_licence;
 extern const struct native_noun native_firmware;
 extern const struct native_noun native_assignment;
+extern const struct native_noun native_rollout;
 extern const struct native_noun native_task;
 extern const struct native_noun native_audit;
 

@@ -18,7 +18,7 @@
 
 enum { CODE_PASSWORD = 2003, CODE_NO_ACCOUNT = 2007, CODE_MISSING = 1004, LIST_MAX = 1000 };
 
-static bool query_id(struct http_request *req, const char *name, int64_t *out, struct err *err)
+bool oc_query_id(struct http_request *req, const char *name, int64_t *out, struct err *err)
 {
 	char text[32];
 	if (!http_query_text(req, name, true, text, sizeof text, err)) {
@@ -81,7 +81,7 @@ static void *upload_begin(struct http_request *req, struct worker *worker, void 
 	}
 	in->engine = ctx;
 	if (http_query_text(req, "name", true, in->firmware.name, sizeof in->firmware.name, err) &&
-	    query_id(req, "productId", &in->firmware.product_id, err) &&
+	    oc_query_id(req, "productId", &in->firmware.product_id, err) &&
 	    admin_firmware_check(ctx, worker, in->firmware.product_id, in->firmware.name, err) && (in->upload = upload_new(ctx, err))) {
 		text_copy(in->firmware.component, sizeof in->firmware.component, COMPONENT_DEFAULT);
 		return in;
@@ -291,7 +291,7 @@ void oc_unassign(struct http_request *req, struct worker *worker, void *ctx)
 	struct assignment row;
 	int64_t id;
 	auth_actor(req, &actor);
-	if (!query_id(req, "id", &id, &err) || !admin_assignment_get(worker, id, &row, &err) ||
+	if (!oc_query_id(req, "id", &id, &err) || !admin_assignment_get(worker, id, &row, &err) ||
 	    !order_cancel(ctx, id, 0, row.rollout.device_id, &actor, done_null, req, &err)) {
 		oc_refuse(req, &err, 0);
 	}
@@ -331,7 +331,7 @@ void oc_delete(struct http_request *req, struct worker *worker, void *ctx)
 	struct actor actor;
 	int64_t id;
 	auth_actor(req, &actor);
-	if (!query_id(req, "id", &id, &err) || !admin_firmware_delete(ctx, worker, &actor, id, &err)) {
+	if (!oc_query_id(req, "id", &id, &err) || !admin_firmware_delete(ctx, worker, &actor, id, &err)) {
 		oc_refuse(req, &err, 0);
 		return;
 	}
