@@ -48,7 +48,7 @@ static bool identify(struct worker *w, const struct actor *actor, const char *pa
 	struct err why = {0};
 	bool known = ADMIN_READ(w, &why, store_operator_find(db, actor->name, out, &why));
 	if (!known && why.kind != ERR_NOT_FOUND) {
-		throttle_forgive(actor->address);
+		throttle_forgive(THROTTLE_LOGIN, actor->address);
 		return err_set(err, why.kind, "%s", why.text);
 	}
 	bool right = digest_password_verify(password, known ? out->password_hash : NOBODY);
@@ -64,13 +64,13 @@ static bool identify(struct worker *w, const struct actor *actor, const char *pa
 bool admin_login(struct engine *e, struct worker *w, const struct actor *actor, const char *password, char token[64], struct err *err)
 {
 	struct operator_row who;
-	if (!throttle_take(actor->address, clock_mono_ms() + 1)) {
+	if (!throttle_take(THROTTLE_LOGIN, actor->address, clock_mono_ms() + 1)) {
 		return refuse(actor, ERR_BUSY, "too many failed logins from this address; wait five minutes", err);
 	}
 	if (!identify(w, actor, password, &who, err)) {
 		return false;
 	}
-	throttle_forgive(actor->address);
+	throttle_forgive(THROTTLE_LOGIN, actor->address);
 	const struct admin_frame frame = {e, w, actor};
 	struct login login = {
 		.token = {.operator_id = who.id, .label = OPERATOR_LOGIN_LABEL},

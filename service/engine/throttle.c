@@ -17,9 +17,20 @@ struct slot {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct slot table[SETS][WAYS];
+static struct slot tables[THROTTLE_KINDS][SETS][WAYS];
 
-static uint64_t identify(const char *address)
+static const struct {
+	int attempts;
+	int64_t window_ms;
+} limits[THROTTLE_KINDS] = {
+	[THROTTLE_LOGIN] = {THROTTLE_FAILURES, THROTTLE_WINDOW_MS},
+	[THROTTLE_CONTACT] = {6000, 60 * 1000}, /* a room of 200 devices, each asking every 3 s */
+	[THROTTLE_CODE] = {30, THROTTLE_WINDOW_MS},
+	[THROTTLE_PROOF_DEVICE] = {THROTTLE_FAILURES, THROTTLE_WINDOW_MS},
+	[THROTTLE_PROOF_ADDRESS] = {100, THROTTLE_WINDOW_MS},
+};
+
+static uint64_t identify(const char *address) /* or whatever else names who */
 {
 	struct in6_addr v6;
 	if (inet_pton(AF_INET6, address, &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6)) {
@@ -28,9 +39,9 @@ static uint64_t identify(const char *address)
 	return text_hash(address, strlen(address));
 }
 
-static struct slot *find(uint64_t who)
+static struct slot *find(enum throttle_kind kind, uint64_t who)
 {
-	struct slot *set = table[who % SETS];
+	struct slot *set = tables[kind][who % SETS];
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].since_ms && set[i].who == who) {
 			return &set[i];
@@ -40,9 +51,9 @@ static struct slot *find(uint64_t who)
 }
 
 /* A free slot, else the one longest unused. */
-static struct slot *claim(uint64_t who)
+static struct slot *claim(enum throttle_kind kind, uint64_t who)
 {
-	struct slot *set = table[who % SETS];
+	struct slot *set = tables[kind][who % SETS];
 	struct slot *best = &set[0];
 	for (int i = 1; i < WAYS; i++) {
 		if (set[i].used_ms < best->used_ms) {
@@ -53,30 +64,41 @@ static struct slot *claim(uint64_t who)
 	return best;
 }
 
-bool throttle_take(const char *address, int64_t now_ms)
+bool throttle_take(enum throttle_kind kind, const char *name, int64_t now_ms)
 {
-	uint64_t who = identify(address);
+	uint64_t who = identify(name);
 	pthread_mutex_lock(&lock);
-	struct slot *slot = find(who);
+	struct slot *slot = find(kind, who);
 	if (!slot) {
-		slot = claim(who);
+		slot = claim(kind, who);
 	}
-	if (!slot->since_ms || now_ms - slot->since_ms >= THROTTLE_WINDOW_MS) {
+	if (!slot->since_ms || now_ms - slot->since_ms >= limits[kind].window_ms) {
 		slot->since_ms = now_ms;
 		slot->failures = 0;
 	}
 	slot->used_ms = now_ms;
-	bool granted = slot->failures < THROTTLE_FAILURES;
+	bool granted = slot->failures < limits[kind].attempts;
 	slot->failures += granted;
 	pthread_mutex_unlock(&lock);
 	return granted;
 }
 
-void throttle_forgive(const char *address)
+void throttle_give_back(enum throttle_kind kind, const char *name)
 {
-	uint64_t who = identify(address);
+	uint64_t who = identify(name);
 	pthread_mutex_lock(&lock);
-	struct slot *slot = find(who);
+	struct slot *slot = find(kind, who);
+	if (slot && slot->failures > 0) {
+		slot->failures--;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void throttle_forgive(enum throttle_kind kind, const char *name)
+{
+	uint64_t who = identify(name);
+	pthread_mutex_lock(&lock);
+	struct slot *slot = find(kind, who);
 	if (slot) {
 		*slot = (struct slot){0};
 	}
@@ -86,6 +108,6 @@ void throttle_forgive(const char *address)
 void throttle_reset(void)
 {
 	pthread_mutex_lock(&lock);
-	memset(table, 0, sizeof table);
+	memset(tables, 0, sizeof tables);
 	pthread_mutex_unlock(&lock);
 }

@@ -16,7 +16,7 @@ static int grants(const char *address, int64_t now, int tries)
 {
 	int n = 0;
 	for (int i = 0; i < tries; i++) {
-		n += throttle_take(address, now);
+		n += throttle_take(THROTTLE_LOGIN, address, now);
 	}
 	return n;
 }
@@ -26,7 +26,7 @@ static void an_address_has_ten_attempts_in_a_window(void **state)
 	(void)state;
 	assert_int_equal(grants("192.0.2.1", 1000, 20), THROTTLE_FAILURES);
 	assert_int_equal(grants("192.0.2.2", 1000, 20), THROTTLE_FAILURES);
-	assert_false(throttle_take("192.0.2.1", 1000 + THROTTLE_WINDOW_MS - 1));
+	assert_false(throttle_take(THROTTLE_LOGIN, "192.0.2.1", 1000 + THROTTLE_WINDOW_MS - 1));
 	assert_int_equal(grants("192.0.2.1", 1000 + THROTTLE_WINDOW_MS, 20), THROTTLE_FAILURES);
 }
 
@@ -35,16 +35,16 @@ static void a_refused_attempt_does_not_prolong_the_window(void **state)
 	(void)state;
 	grants("192.0.2.1", 1, 20);
 	grants("192.0.2.1", THROTTLE_WINDOW_MS, 20);
-	assert_true(throttle_take("192.0.2.1", THROTTLE_WINDOW_MS + 1));
+	assert_true(throttle_take(THROTTLE_LOGIN, "192.0.2.1", THROTTLE_WINDOW_MS + 1));
 }
 
 static void success_forgives(void **state)
 {
 	(void)state;
 	grants("192.0.2.1", 1, 9);
-	throttle_forgive("192.0.2.1");
+	throttle_forgive(THROTTLE_LOGIN, "192.0.2.1");
 	assert_int_equal(grants("192.0.2.1", 2, 20), THROTTLE_FAILURES);
-	throttle_forgive("192.0.2.77"); /* never seen: harmless */
+	throttle_forgive(THROTTLE_LOGIN, "192.0.2.77"); /* never seen: harmless */
 }
 
 static void an_ipv6_customer_is_one_address(void **state)
@@ -63,9 +63,23 @@ static void a_flood_of_addresses_neither_grows_nor_locks_out_a_newcomer(void **s
 	char address[32];
 	for (unsigned i = 0; i < 100000; i++) {
 		snprintf(address, sizeof address, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
-		assert_true(throttle_take(address, 1 + i));
+		assert_true(throttle_take(THROTTLE_LOGIN, address, 1 + i));
 	}
 	assert_int_equal(grants("192.0.2.1", 200000, 20), THROTTLE_FAILURES);
+}
+
+static void kinds_count_apart_and_a_success_gives_one_back(void **state)
+{
+	(void)state;
+	grants("192.0.2.1", 1, 20);
+	for (int i = 0; i < 10; i++) {
+		assert_true(throttle_take(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
+	}
+	assert_false(throttle_take(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
+	throttle_give_back(THROTTLE_PROOF_DEVICE, "192.0.2.1");
+	assert_true(throttle_take(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
+	assert_false(throttle_take(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
+	throttle_give_back(THROTTLE_PROOF_DEVICE, "192.0.2.9"); /* never seen: harmless */
 }
 
 int main(void)
@@ -76,6 +90,7 @@ int main(void)
 		TEST(a_refused_attempt_does_not_prolong_the_window),
 		TEST(success_forgives),
 		TEST(an_ipv6_customer_is_one_address),
+		TEST(kinds_count_apart_and_a_success_gives_one_back),
 		TEST(a_flood_of_addresses_neither_grows_nor_locks_out_a_newcomer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
