@@ -15,6 +15,126 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 --
+-- Name: activation_begin(text, text, text, text, text, text, text[], uuid, interval, bigint, bigint); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.activation_begin(p_mac text, p_client text, p_type text, p_name text, p_serial text, p_network text, p_codes text[], p_challenge uuid, p_ttl interval, p_max bigint, p_per_network bigint, OUT outcome text, OUT given text, OUT device bigint, OUT licensed boolean) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    believed  boolean;
+    candidate text;
+BEGIN
+    SELECT b.device_id, b.believed INTO device, believed FROM activation_bound(p_mac, p_client) b;
+    IF believed THEN
+        outcome := 'bound';
+        RETURN;
+    END IF;
+    licensed := EXISTS (SELECT FROM licences l WHERE l.serial = p_serial AND (l.device_id IS NULL OR l.device_id = device));
+    outcome := 'waiting';
+    FOR attempt IN 1..2 LOOP
+        UPDATE activations a SET touched_at = now(), board_type = p_type, board_name = p_name,
+            challenges = (a.challenges || p_challenge)[greatest(1, cardinality(a.challenges) - 2):]
+            WHERE a.mac = p_mac AND a.client_uuid = p_client AND a.ended IS NULL AND a.touched_at > now() - p_ttl RETURNING a.code INTO given;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+        IF attempt = 1 THEN -- it may have been made while we waited for the count
+            PERFORM FROM activation_count FOR UPDATE;
+        END IF;
+    END LOOP;
+    UPDATE activations a SET ended = 'expired' WHERE a.mac = p_mac AND a.client_uuid = p_client AND a.ended IS NULL;
+    FOREACH candidate IN ARRAY p_codes LOOP -- one look by the index each: a join would be planned once, for an empty table
+        IF NOT EXISTS (SELECT FROM activations a WHERE a.code = candidate) THEN
+            given := candidate;
+            EXIT;
+        END IF;
+    END LOOP;
+    IF given IS NULL OR NOT activation_make_room(p_network, p_max, p_per_network) THEN
+        outcome := 'full';
+        given := NULL;
+        RETURN;
+    END IF;
+    INSERT INTO activations (mac, client_uuid, board_type, board_name, network, code, challenges)
+        VALUES (p_mac, p_client, p_type, p_name, p_network, given, ARRAY[p_challenge]);
+    UPDATE activation_count SET n = n + 1;
+    INSERT INTO audit (actor, address, request, action, target, detail)
+        SELECT 'device', p_network, '', 'device.stranger', 'device/' || d.id, 'another Client-Id asks to activate' FROM devices d
+        WHERE d.id = device AND d.bound_at IS NOT NULL;
+    -- a crash of the database may forget the latest first contacts: they check again and get another code
+    PERFORM set_config('synchronous_commit', 'off', true);
+END $$;
+
+ALTER FUNCTION public.activation_begin(p_mac text, p_client text, p_type text, p_name text, p_serial text, p_network text, p_codes text[], p_challenge uuid, p_ttl interval, p_max bigint, p_per_network bigint, OUT outcome text, OUT given text, OUT device bigint, OUT licensed boolean) OWNER TO otad_owner;
+
+--
+-- Name: activation_bound(text, text); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.activation_bound(p_mac text, p_client text) RETURNS TABLE(device_id bigint, believed boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT d.id, d.bound_at IS NOT NULL AND (p.identity = 'mac' OR (p_client <> '' AND d.client_uuid IS NOT DISTINCT FROM p_client))
+    FROM devices d JOIN products p ON p.id = d.product_id WHERE d.mac = p_mac
+$$;
+
+ALTER FUNCTION public.activation_bound(p_mac text, p_client text) OWNER TO otad_owner;
+
+--
+-- Name: activation_make_room(text, bigint, bigint); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.activation_make_room(p_network text, p_max bigint, p_per_network bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    gone bigint := 0;
+BEGIN
+    IF (SELECT count(*) FROM activations WHERE network = p_network AND ended IS NULL) >= p_per_network THEN
+        DELETE FROM activations WHERE id = (SELECT id FROM activations
+            WHERE network = p_network AND ended IS NULL AND touched_at < now() - interval '10 minutes' ORDER BY touched_at LIMIT 1 FOR UPDATE SKIP LOCKED);
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone = 0 THEN
+            RETURN false;
+        END IF;
+    ELSIF (SELECT n FROM activation_count) >= p_max THEN
+        DELETE FROM activations WHERE id = (SELECT id FROM activations WHERE ended IS NOT NULL ORDER BY touched_at LIMIT 1 FOR UPDATE SKIP LOCKED);
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone = 0 THEN
+            DELETE FROM activations WHERE id = (SELECT id FROM activations
+                WHERE ended IS NULL AND touched_at < now() - interval '10 minutes' ORDER BY touched_at LIMIT 1 FOR UPDATE SKIP LOCKED);
+            GET DIAGNOSTICS gone = ROW_COUNT;
+        END IF;
+        IF gone = 0 THEN
+            RETURN false;
+        END IF;
+    END IF;
+    UPDATE activation_count SET n = n - gone WHERE gone > 0;
+    RETURN true;
+END $$;
+
+ALTER FUNCTION public.activation_make_room(p_network text, p_max bigint, p_per_network bigint) OWNER TO otad_owner;
+
+--
+-- Name: activation_sweep(interval); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.activation_sweep(p_ttl interval) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    PERFORM FROM activation_count FOR UPDATE;
+    DELETE FROM activations WHERE touched_at < now() - 2 * p_ttl;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    UPDATE activation_count SET n = (SELECT count(*) FROM activations);
+    RETURN gone;
+END $$;
+
+ALTER FUNCTION public.activation_sweep(p_ttl interval) OWNER TO otad_owner;
+
+--
 -- Name: change_append(text, bigint[]); Type: FUNCTION; Schema: public; Owner: otad_owner
 --
 
@@ -82,6 +202,59 @@ ALTER FUNCTION public.revocation_put(p_device text, p_epoch integer, p_blocked b
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
+
+--
+-- Name: activation_count; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.activation_count (
+    n bigint NOT NULL
+);
+
+ALTER TABLE public.activation_count OWNER TO otad_owner;
+
+--
+-- Name: activations; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.activations (
+    id bigint NOT NULL,
+    mac text NOT NULL,
+    client_uuid text NOT NULL,
+    board_type text NOT NULL,
+    board_name text NOT NULL,
+    network text NOT NULL,
+    code text NOT NULL,
+    challenges uuid[] NOT NULL,
+    licence_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended text,
+    CONSTRAINT activations_board_name_check CHECK ((length(board_name) <= 64)),
+    CONSTRAINT activations_board_type_check CHECK ((length(board_type) <= 64)),
+    CONSTRAINT activations_challenges_check CHECK ((cardinality(challenges) <= 4)),
+    CONSTRAINT activations_client_uuid_check CHECK ((length(client_uuid) <= 64)),
+    CONSTRAINT activations_code_check CHECK ((code ~ '^[0-9]{6}$'::text)),
+    CONSTRAINT activations_ended_check CHECK ((ended = ANY (ARRAY['bound'::text, 'expired'::text]))),
+    CONSTRAINT activations_mac_check CHECK ((mac ~ '^[0-9A-F]{12}$'::text)),
+    CONSTRAINT activations_network_check CHECK ((length(network) <= 64))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE public.activations OWNER TO otad_owner;
+
+--
+-- Name: activations_id_seq; Type: SEQUENCE; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE public.activations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.activations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 --
 -- Name: artifacts; Type: TABLE; Schema: public; Owner: otad_owner
@@ -200,10 +373,15 @@ CREATE TABLE public.devices (
     epoch integer DEFAULT 1 NOT NULL,
     shown_epoch integer DEFAULT 0 NOT NULL,
     blocked_at timestamp with time zone,
+    nick_name text DEFAULT ''::text NOT NULL,
+    auto_update boolean DEFAULT true NOT NULL,
+    bound_at timestamp with time zone,
+    client_uuid text,
     CONSTRAINT devices_client_id_check CHECK (((length(client_id) >= 1) AND (length(client_id) <= 128))),
     CONSTRAINT devices_epoch_check CHECK ((epoch > 0)),
     CONSTRAINT devices_mac_check CHECK ((mac ~ '^[0-9A-F]{12}$'::text)),
-    CONSTRAINT devices_name_check CHECK ((name ~ '^[A-Za-z0-9_-]{1,64}$'::text))
+    CONSTRAINT devices_name_check CHECK ((name ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
+    CONSTRAINT devices_nick_name_check CHECK ((length(nick_name) <= 128))
 )
 WITH (fillfactor='90');
 
@@ -419,6 +597,8 @@ CREATE TABLE public.products (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     images text DEFAULT 'any'::text NOT NULL,
+    identity text DEFAULT 'mac'::text NOT NULL,
+    CONSTRAINT products_identity_check CHECK ((identity = ANY (ARRAY['mac'::text, 'pinned'::text, 'licence'::text]))),
     CONSTRAINT products_images_check CHECK ((images = ANY (ARRAY['any'::text, 'esp32'::text]))),
     CONSTRAINT products_key_check CHECK ((key ~ '^[A-Za-z0-9._-]{1,64}$'::text))
 );
@@ -607,6 +787,20 @@ ALTER TABLE public.uploads ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 --
 
 ALTER TABLE ONLY public.events ATTACH PARTITION public.events_default DEFAULT;
+
+--
+-- Name: activations activations_code_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.activations
+    ADD CONSTRAINT activations_code_key UNIQUE (code);
+
+--
+-- Name: activations activations_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.activations
+    ADD CONSTRAINT activations_pkey PRIMARY KEY (id);
 
 --
 -- Name: artifacts artifacts_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
@@ -812,6 +1006,36 @@ ALTER TABLE ONLY public.uploads
     ADD CONSTRAINT uploads_pkey PRIMARY KEY (id);
 
 --
+-- Name: activations_ended; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX activations_ended ON public.activations USING btree (touched_at) WHERE (ended IS NOT NULL);
+
+--
+-- Name: activations_licence; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX activations_licence ON public.activations USING btree (licence_id) WHERE (licence_id IS NOT NULL);
+
+--
+-- Name: activations_network; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX activations_network ON public.activations USING btree (network) WHERE (ended IS NULL);
+
+--
+-- Name: activations_silent; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX activations_silent ON public.activations USING btree (touched_at) WHERE (ended IS NULL);
+
+--
+-- Name: activations_waiting; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE UNIQUE INDEX activations_waiting ON public.activations USING btree (mac, client_uuid) WHERE (ended IS NULL);
+
+--
 -- Name: audit_at; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
@@ -932,6 +1156,13 @@ CREATE INDEX tokens_operator ON public.tokens USING btree (operator_id);
 ALTER INDEX public.events_task ATTACH PARTITION public.events_default_task_id_at_idx;
 
 --
+-- Name: activations activations_licence_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.activations
+    ADD CONSTRAINT activations_licence_id_fkey FOREIGN KEY (licence_id) REFERENCES public.licences(id) ON DELETE SET NULL;
+
+--
 -- Name: artifacts artifacts_upload_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
@@ -1013,6 +1244,24 @@ GRANT USAGE ON SCHEMA public TO otad_service;
 
 REVOKE ALL ON FUNCTION public.events_maintain(p_keep_after timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.events_maintain(p_keep_after timestamp with time zone) TO otad_service;
+
+--
+-- Name: TABLE activation_count; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,UPDATE ON TABLE public.activation_count TO otad_service;
+
+--
+-- Name: TABLE activations; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.activations TO otad_service;
+
+--
+-- Name: SEQUENCE activations_id_seq; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,USAGE ON SEQUENCE public.activations_id_seq TO otad_service;
 
 --
 -- Name: TABLE artifacts; Type: ACL; Schema: public; Owner: otad_owner

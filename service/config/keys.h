@@ -45,6 +45,9 @@
 	X(master_key_file, text, "/etc/otad/master.key", 0, 0, 0,                                                              \
 	  "32 bytes as 64 hex digits; download names are signed and secrets sealed with it; the same on every replica")        \
 	X(login_ttl, time, "7d", 60000, 31536000000, 1, "how long a token from /api/v2/login is good")                         \
+	X(activation_ttl, time, "24h", 1000, 2592000000, 1, "a device's code is good for so long after its last check")        \
+	X(activation_max, int, "100000", 10, 500000, 1, "first contacts kept at once, ended ones too")                         \
+	X(activation_per_address, int, "200", 1, 100000, 1, "waiting devices of one address (IPv6: a /64) at once")            \
 	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
 	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \
 	X(task_ttl, time, "30d", 1000, 15552000000, 0, "a task that never reached its device is given up after this")          \

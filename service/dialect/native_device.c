@@ -43,6 +43,9 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "clientId", d->client_id);
 	native_noun_put_text_or_null(out, "mac", d->mac);
 	native_noun_put_text_or_null(out, "version", d->version);
+	native_noun_put_text(out, "nickName", d->nick_name);
+	buf_puts(out, d->auto_update ? ",\"autoUpdate\":true" : ",\"autoUpdate\":false");
+	native_noun_put_time(out, "boundAt", d->bound_ms);
 	native_noun_put_time(out, "lastSeen", d->last_seen_ms);
 	buf_puts(out, d->online < 0 ? ",\"online\":null" : d->online ? ",\"online\":true" : ",\"online\":false");
 	buf_puts(out, d->blocked_ms ? ",\"blocked\":true" : ",\"blocked\":false");
@@ -84,12 +87,15 @@ static bool decode_mac(const struct cJSON *body, struct device *d, struct err *e
 
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
-	static const char *const known[] = {"name", "productId", "clientId", "mac", NULL};
+	static const char *const known[] = {"name", "productId", "clientId", "mac", "nickName", "autoUpdate", NULL};
 	struct device *d = &inout->device;
+	d->auto_update = fresh || d->auto_update;
 	return json_only_keys(body, known, err) && decode_name(body, fresh, d, err) &&
 	       json_int(body, "productId", fresh, 1, INT64_MAX, &d->product_id, err) &&
 	       (!json_has(body, "clientId") || json_text(body, "clientId", true, d->client_id, sizeof d->client_id, err)) &&
-	       decode_mac(body, d, err) && credential_check_client_id(*d->client_id ? d->client_id : d->name, d->name, err);
+	       (!json_has(body, "nickName") || json_text(body, "nickName", false, d->nick_name, sizeof d->nick_name, err)) &&
+	       json_bool(body, "autoUpdate", false, &d->auto_update, err) && decode_mac(body, d, err) &&
+	       credential_check_client_id(*d->client_id ? d->client_id : d->name, d->name, err);
 }
 
 /* Credentials are bound to name and client id: with another one they are new. */

@@ -30,6 +30,7 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "name", p->name);
 	native_noun_put_text(out, "description", p->description);
 	native_noun_put_text(out, "images", product_images_name(p->images));
+	native_noun_put_text(out, "identity", identity_policy_name(p->identity));
 	native_noun_put_time(out, "createdAt", p->created_ms);
 	native_noun_put_time(out, "updatedAt", p->updated_ms);
 	buf_putc(out, '}');
@@ -45,9 +46,19 @@ static bool decode_images(const struct cJSON *body, enum product_images *out, st
 	       (product_images_parse(text, out) || err_set(err, ERR_INVALID, "images must be any or esp32"));
 }
 
+static bool decode_identity(const struct cJSON *body, struct product *p, struct err *err)
+{
+	char text[16];
+	if (!json_has(body, "identity")) {
+		return true;
+	}
+	return json_text(body, "identity", true, text, sizeof text, err) &&
+	       (identity_policy_parse(text, &p->identity) || err_set(err, ERR_INVALID, "identity must be mac, pinned or licence"));
+}
+
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
-	static const char *const known[] = {"key", "name", "description", "images", NULL};
+	static const char *const known[] = {"key", "name", "description", "images", "identity", NULL};
 	struct product *p = &inout->product;
 	if (!json_only_keys(body, known, err)) {
 		return false;
@@ -60,7 +71,7 @@ static bool decode(const struct cJSON *body, bool fresh, union native_row *inout
 	}
 	return (!json_has(body, "name") || json_text(body, "name", false, p->name, sizeof p->name, err)) &&
 	       (!json_has(body, "description") || json_text(body, "description", false, p->description, sizeof p->description, err)) &&
-	       decode_images(body, &p->images, err);
+	       decode_images(body, &p->images, err) && decode_identity(body, p, err);
 }
 
 static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)

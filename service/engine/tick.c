@@ -17,6 +17,7 @@
 #include "engine/private.h"
 #include "fleet/fleet.h"
 #include "model/report.h"
+#include "store/activation.h"
 #include "store/artifact.h"
 #include "store/db.h"
 #include "store/feed.h"
@@ -113,6 +114,7 @@ static void keep_up(struct ticker *t)
 		swept += some;
 	}
 	ok = ok && store_feed_trim(t->db, CHANGES_KEEP_MS, &err) && store_maintain_tokens(t->db, &err) &&
+	     store_activation_sweep(t->db, c->activation_ttl, &err) &&
 	     store_maintain_events(t->db, c->events_keep, &err);
 	if (!ok) {
 		log_warn("upkeep of the database failed; tried again later", LOG_S("error", err.text));

@@ -2,6 +2,7 @@
 #ifndef MODEL_LISTING_H
 #define MODEL_LISTING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/nouns.h"
@@ -13,6 +14,7 @@ struct page {
 	int64_t limit;
 	int64_t product_id;
 	int64_t device_id;             /* tasks, assignments */
+	bool bound;                    /* devices: activated ones only */
 	char name[FIRMWARE_NAME_SIZE]; /* exact: product key, device name, firmware name, task state */
 };
 

@@ -8,6 +8,24 @@ static const char *const way_names[] = {[WAY_PUSH] = "push", [WAY_PASSIVE] = "pa
 static const char *const role_names[] = {
 	[ROLE_NONE] = "none", [ROLE_VIEWER] = "viewer", [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin"};
 
+static const char *const identity_names[] = {[IDENTITY_MAC] = "mac", [IDENTITY_PINNED] = "pinned", [IDENTITY_LICENCE] = "licence"};
+
+const char *identity_policy_name(enum identity_policy policy)
+{
+	return identity_names[policy];
+}
+
+bool identity_policy_parse(const char *name, enum identity_policy *out)
+{
+	for (size_t i = 0; i < sizeof identity_names / sizeof *identity_names; i++) {
+		if (strcmp(name, identity_names[i]) == 0) {
+			*out = (enum identity_policy)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *product_images_name(enum product_images images)
 {
 	return images_names[images];

@@ -19,6 +19,7 @@ enum {
 	CLIENT_ID_SIZE = 129,
 	DESCRIPTION_SIZE = 513,
 	UUID_SIZE = 37,
+	NICK_NAME_SIZE = 129,
 	TEXT_SIZE = 257,
 };
 
@@ -27,12 +28,16 @@ enum {
 /* What a product's firmware files are: anything, or ESP-IDF app images and nothing else. */
 enum product_images { IMAGES_ANY, IMAGES_ESP32 };
 
+/* What makes a known device believed: its MAC; the Client-Id it was bound with besides; or that, bound by a licence's HMAC only. */
+enum identity_policy { IDENTITY_MAC, IDENTITY_PINNED, IDENTITY_LICENCE };
+
 struct product {
 	int64_t id;
 	char key[NAME_SIZE];
 	char name[TEXT_SIZE];
 	char description[DESCRIPTION_SIZE];
 	enum product_images images;
+	enum identity_policy identity;
 	int64_t rev;
 	int64_t created_ms;
 	int64_t updated_ms;
@@ -45,6 +50,9 @@ struct device {
 	char client_id[CLIENT_ID_SIZE];
 	char mac[13];               /* 12 upper-case hex digits */
 	char version[VERSION_SIZE]; /* of the component "app" */
+	char nick_name[NICK_NAME_SIZE];
+	bool auto_update;
+	int64_t bound_ms; /* since when it is activated; 0 = it is not */
 	int64_t last_seen_ms;
 	int64_t epoch;       /* of its credentials, from 1 */
 	int64_t shown_epoch; /* the last one whose password was shown; 0 = none */
@@ -109,6 +117,10 @@ struct rollout {
 	int64_t created_ms;
 	int64_t ended_ms;
 };
+
+/* "mac", "pinned", "licence". parse answers false on anything else. */
+const char *identity_policy_name(enum identity_policy policy);
+bool identity_policy_parse(const char *name, enum identity_policy *out);
 
 /* "any", "esp32". parse answers false on anything else. */
 const char *product_images_name(enum product_images images);

@@ -12,7 +12,7 @@
 
 #define COLUMNS                                                                                                           \
 	"id, name, product_id, client_id, mac, version, " SQL_MS("last_seen") ", rev, " SQL_MS("created_at") ", " SQL_MS( \
-		"updated_at") ", epoch, shown_epoch, " SQL_MS("blocked_at")
+		"updated_at") ", epoch, shown_epoch, " SQL_MS("blocked_at") ", nick_name, auto_update, " SQL_MS("bound_at")
 
 static void read_row(const PGresult *r, int row, struct device *out)
 {
@@ -26,11 +26,14 @@ static void read_row(const PGresult *r, int row, struct device *out)
 		.epoch = sql_get_i64(r, row, 10),
 		.shown_epoch = sql_get_i64(r, row, 11),
 		.blocked_ms = sql_get_i64(r, row, 12),
+		.auto_update = sql_get_bool(r, row, 14),
+		.bound_ms = sql_get_i64(r, row, 15),
 	};
 	sql_copy_text(r, row, 1, out->name, sizeof out->name);
 	sql_copy_text(r, row, 3, out->client_id, sizeof out->client_id);
 	sql_copy_text(r, row, 4, out->mac, sizeof out->mac);
 	sql_copy_text(r, row, 5, out->version, sizeof out->version);
+	sql_copy_text(r, row, 13, out->nick_name, sizeof out->nick_name);
 }
 
 /* Puts our words on what a constraint refused, passes anything else on. */
@@ -67,6 +70,8 @@ static void put_fields(struct sql_args *a, const struct device *device)
 	sql_i64(a, device->product_id);
 	sql_text(a, device->client_id);
 	sql_text_or_null(a, device->mac);
+	sql_text(a, device->nick_name);
+	sql_bool(a, device->auto_update);
 }
 
 /* A name that comes again goes on from the epoch it was revoked with. A statement of its own sees also a deletion that this creation waited
@@ -92,9 +97,9 @@ static bool go_on_from_revocation(struct db *db, struct device *inout, struct er
 
 bool store_device_create(struct db *db, struct device *inout, struct err *err)
 {
-	static const struct sql insert = {
-		"device_insert",
-		"INSERT INTO devices (name, product_id, client_id, mac, shown_epoch) VALUES ($1, $2, $3, $4, 1) RETURNING " COLUMNS};
+	static const struct sql insert = {"device_insert",
+					  "INSERT INTO devices (name, product_id, client_id, mac, nick_name, auto_update, shown_epoch) "
+					  "VALUES ($1, $2, $3, $4, $5, $6, 1) RETURNING " COLUMNS};
 	struct sql_args a = {0};
 	struct err why = {0};
 	put_fields(&a, inout);
@@ -199,7 +204,8 @@ bool store_device_update(struct db *db, struct device *inout, int64_t rev, int64
 {
 	static const struct sql update = {
 		"device_update",
-		"UPDATE devices SET name = $2, product_id = $3, client_id = $4, mac = $5, rev = rev + 1, updated_at = now() "
+		"UPDATE devices SET name = $2, product_id = $3, client_id = $4, mac = $5, nick_name = $6, auto_update = $7, "
+		"rev = rev + 1, updated_at = now() "
 		"WHERE id = $1 RETURNING " COLUMNS};
 	struct device old;
 	int64_t live = 0;
@@ -286,12 +292,14 @@ bool store_device_list(struct db *db, const struct page *page, struct device **o
 	static const struct sql select = {
 		"device_list",
 		"SELECT " COLUMNS " FROM devices WHERE id > $1 AND ($3::bigint IS NULL OR product_id = $3) AND ($4 = '' OR name = $4) "
+		"AND (NOT $5::bool OR bound_at IS NOT NULL) "
 		"ORDER BY id LIMIT $2"};
 	struct sql_args a = {0};
 	sql_i64(&a, page->after);
 	sql_i64(&a, page->limit);
 	sql_i64_or_null(&a, page->product_id);
 	sql_text(&a, page->name);
+	sql_bool(&a, page->bound);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
 	if (!r) {
 		return false;

@@ -9,7 +9,7 @@
 #include "model/listing.h"
 #include "store/sql.h"
 
-#define COLUMNS "id, key, name, description, rev, " SQL_MS("created_at") ", " SQL_MS("updated_at") ", images"
+#define COLUMNS "id, key, name, description, rev, " SQL_MS("created_at") ", " SQL_MS("updated_at") ", images, identity"
 
 static void read_row(const PGresult *r, int row, struct product *out)
 {
@@ -23,6 +23,7 @@ static void read_row(const PGresult *r, int row, struct product *out)
 	sql_copy_text(r, row, 2, out->name, sizeof out->name);
 	sql_copy_text(r, row, 3, out->description, sizeof out->description);
 	product_images_parse(sql_get_text(r, row, 7), &out->images);
+	identity_policy_parse(sql_get_text(r, row, 8), &out->identity);
 }
 
 /* Puts our words on a clash of keys, passes anything else on. */
@@ -42,13 +43,15 @@ static bool none(int64_t id, struct err *err)
 bool store_product_create(struct db *db, struct product *inout, struct err *err)
 {
 	static const struct sql insert = {
-		"product_insert", "INSERT INTO products (key, name, description, images) VALUES ($1, $2, $3, $4) RETURNING " COLUMNS};
+		"product_insert",
+		"INSERT INTO products (key, name, description, images, identity) VALUES ($1, $2, $3, $4, $5) RETURNING " COLUMNS};
 	struct sql_args a = {0};
 	struct err why = {0};
 	sql_text(&a, inout->key);
 	sql_text(&a, inout->name);
 	sql_text(&a, inout->description);
 	sql_text(&a, product_images_name(inout->images));
+	sql_text(&a, identity_policy_name(inout->identity));
 	scoped_result PGresult *r = sql_query(db, &insert, &a, &why);
 	if (!r) {
 		return refuse(inout, &why, err);
@@ -61,7 +64,7 @@ bool store_product_update(struct db *db, struct product *inout, int64_t rev, str
 {
 	static const struct sql update = {
 		"product_update",
-		"UPDATE products SET key = $2, name = $3, description = $4, images = $6, rev = rev + 1, updated_at = now() "
+		"UPDATE products SET key = $2, name = $3, description = $4, images = $6, identity = $7, rev = rev + 1, updated_at = now() "
 		"WHERE id = $1 AND rev = coalesce($5::bigint, rev) RETURNING " COLUMNS};
 	struct sql_args a = {0};
 	struct err why = {0};
@@ -71,6 +74,7 @@ bool store_product_update(struct db *db, struct product *inout, int64_t rev, str
 	sql_text(&a, inout->description);
 	sql_i64_or_null(&a, rev);
 	sql_text(&a, product_images_name(inout->images));
+	sql_text(&a, identity_policy_name(inout->identity));
 	scoped_result PGresult *r = sql_query(db, &update, &a, &why);
 	if (!r) {
 		return refuse(inout, &why, err);

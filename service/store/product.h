@@ -11,9 +11,9 @@ struct err;
 struct page;
 struct product;
 
-/* key, name, description and images go in; id, rev and times come back. ERR_EXISTS if the key is taken. */
+/* key, name, description, images and identity go in; id, rev and times come back. ERR_EXISTS if the key is taken. */
 bool store_product_create(struct db *db, struct product *inout, struct err *err);
-/* Sets key, name, description and images of inout->id. rev: the expected revision, 0 = any; another one is ERR_CONFLICT. ERR_NOT_FOUND,
+/* Sets the same of inout->id. rev: the expected revision, 0 = any; another one is ERR_CONFLICT. ERR_NOT_FOUND,
  * ERR_EXISTS.
  */
 bool store_product_update(struct db *db, struct product *inout, int64_t rev, struct err *err);
