@@ -1,0 +1,62 @@
+#include "model/told.h"
+
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/digest.h"
+#include "common/text.h"
+
+enum { FORM_SIZE = 4096 };
+
+static void put_text(struct buf *out, const char *text)
+{
+	buf_put(out, text, strlen(text) + 1);
+}
+
+static void put_number(struct buf *out, int64_t n)
+{
+	buf_put(out, (const char *)&n, sizeof n);
+}
+
+/* All fields, one after another, so that no two facts read alike. */
+uint64_t told_fingerprint(const struct told *t)
+{
+	char mem[FORM_SIZE];
+	struct buf form;
+	uint8_t digest[DIGEST_SHA256_LEN];
+	uint64_t sum;
+	buf_init_fixed(&form, mem, sizeof mem);
+	put_number(&form, (t->read ? 1 : 0) + (t->has_elf ? 2 : 0));
+	buf_put(&form, (const char *)t->elf_sha256, t->has_elf ? sizeof t->elf_sha256 : 0);
+	put_text(&form, t->board_name);
+	put_text(&form, t->board_type);
+	put_text(&form, t->chip);
+	put_text(&form, t->slot);
+	put_text(&form, t->client_uuid);
+	put_text(&form, t->language);
+	put_number(&form, t->flash_size);
+	for (size_t i = 0; i < t->partition_count; i++) {
+		const struct told_partition *p = &t->partitions[i];
+		put_text(&form, p->label);
+		put_number(&form, (int64_t)p->size * 65536 + p->type * 256 + p->subtype);
+	}
+	digest_sha256(digest, form.data, form.len);
+	memcpy(&sum, digest, sizeof sum);
+	return sum ? sum : 1;
+}
+
+const struct told_partition *told_find(const struct told *t, const char *label)
+{
+	for (size_t i = 0; i < t->partition_count; i++) {
+		if (strcmp(t->partitions[i].label, label) == 0) {
+			return &t->partitions[i];
+		}
+	}
+	return NULL;
+}
+
+uint64_t told_pin(const char *client_uuid)
+{
+	uint64_t sum = *client_uuid ? text_hash(client_uuid, strlen(client_uuid)) : 0;
+	return *client_uuid && !sum ? 1 : sum;
+}
