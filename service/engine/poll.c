@@ -7,17 +7,14 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "engine/candidates.h"
 #include "engine/notes.h"
-#include "engine/offer.h"
 #include "engine/op.h"
 #include "engine/private.h"
 #include "engine/sign.h"
-#include "engine/standing.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "model/decide.h"
-
-enum { CANDIDATES_MAX = 16 };
 
 /* What a poll found, taken out of the snapshot under one hold. */
 struct found {
@@ -32,108 +29,11 @@ struct found {
 	bool blocked;
 };
 
-static size_t gather(const struct fleet *f, int64_t device_id, struct candidate *out)
-{
-	size_t n = 0;
-	for (const struct fleet_task *t = fleet_tasks_of(f, device_id); t && n < CANDIDATES_MAX; t = t->next) {
-		out[n++] = (struct candidate){.kind = CANDIDATE_TASK,
-					      .rollout_id = t->rollout_id,
-					      .task_id = t->id,
-					      .created_ms = t->created_ms,
-					      .component = t->component,
-					      .version = "",
-					      .state = t->state,
-					      .code = ""};
-	}
-	for (const struct fleet_assignment *a = fleet_assignments_of(f, device_id); a && n < CANDIDATES_MAX; a = a->next) {
-		out[n++] = (struct candidate){.kind = CANDIDATE_ASSIGNMENT,
-					      .rollout_id = a->id,
-					      .created_ms = a->created_ms,
-					      .component = a->component,
-					      .version = "",
-					      .code = ""};
-	}
-	return n;
-}
-
-/* The product's rollouts come after what is the device's own. */
-static size_t gather_standing(const struct fleet *f, const struct device_entry *device, struct candidate *out, size_t n)
-{
-	for (const struct standing_rollout *s = standings_of(fleet_standings(f), device->product_id); s && n < CANDIDATES_MAX;
-	     s = s->next) {
-		n += standing_candidate(f, s, device->id, &out[n]);
-	}
-	return n;
-}
-
 /* What it told now, else what is known: of this component only. */
 static const char *version_of(const struct fleet *f, const struct device_entry *device, const char *component, const char *told)
 {
 	bool known = !*told && strcmp(component, COMPONENT_DEFAULT) == 0;
 	return known ? fleet_device_version(f, device) : told;
-}
-
-static bool fill_firmware(const struct fleet *f, int64_t id, struct offer *out)
-{
-	const struct fleet_firmware *fw = fleet_firmware(f, id);
-	if (!fw) {
-		return false;
-	}
-	out->size = fw->firmware.artifact.size;
-	memcpy(out->md5, fw->md5, sizeof out->md5);
-	memcpy(out->sha256, fw->sha256, sizeof out->sha256);
-	memcpy(out->version, fw->firmware.version, sizeof out->version);
-	memcpy(out->component, fw->firmware.component, sizeof out->component);
-	return true;
-}
-
-/* As the operator named it, with the file name that stays. */
-static bool offer_assignment(const struct fleet *f, const struct fleet_assignment *a, struct offer *out)
-{
-	if (!fill_firmware(f, a->firmware_id, out)) {
-		return false;
-	}
-	out->rollout_id = a->id;
-	out->passive = true;
-	memcpy(out->alias, a->alias, sizeof out->alias);
-	memcpy(out->version, a->version_name, sizeof out->version);
-	memcpy(out->description, a->description, sizeof out->description);
-	return out->alias[0] != '\0';
-}
-
-bool offer_task(const struct fleet *f, const struct fleet_task *t, struct offer *out)
-{
-	if (!fill_firmware(f, t->firmware_id, out)) {
-		return false;
-	}
-	out->rollout_id = t->rollout_id;
-	memcpy(out->alias, t->alias, sizeof out->alias);
-	const struct standing_rollout *s = t->way == WAY_STANDING ? standings_get(fleet_standings(f), t->rollout_id) : NULL;
-	if (s && *s->version_name) {
-		memcpy(out->version, s->version_name, sizeof out->version);
-	} else if (!*out->version) {
-		memcpy(out->version, t->token, sizeof t->token);
-	}
-	if (s) {
-		memcpy(out->description, s->description, sizeof out->description);
-	}
-	return out->alias[0] != '\0';
-}
-
-/* An assignment of the same firmware as the task speaks for it. */
-static bool fill_offer(const struct fleet *f, int64_t device_id, const struct candidate *c, struct offer *out)
-{
-	const struct fleet_task *t = c->task_id ? fleet_task(f, c->task_id) : NULL;
-	out->task_id = c->task_id;
-	out->description[0] = '\0';
-	out->passive = false;
-	for (const struct fleet_assignment *a = fleet_assignments_of(f, device_id); a; a = a->next) {
-		bool speaks = t ? a->firmware_id == t->firmware_id : a->id == c->rollout_id;
-		if (speaks && strcmp(a->component, c->component) == 0) {
-			return offer_assignment(f, a, out);
-		}
-	}
-	return t && offer_task(f, t, out);
 }
 
 /* Is the device at work on an update and has said no version since it began (since it has all bytes)? Then what it says now counts when a
@@ -171,14 +71,13 @@ static bool look(struct engine *e, const struct poll *poll, bool standing, struc
 	found->blocked = device->blocked;
 	struct device_facts facts = {
 		.component = component, .blocked = device->blocked, .version = version_of(e->fleet, device, component, poll->version)};
-	size_t n = gather(e->fleet, device->id, candidates);
-	n = standing ? gather_standing(e->fleet, device, candidates, n) : n;
+	size_t n = candidates_gather(e->fleet, device, standing, candidates);
 	struct decision d = decide(&facts, candidates, n, now, NULL);
 	if (d.offer && d.offer->kind == CANDIDATE_STANDING) {
 		found->standing = d.offer->rollout_id;
 		found->firmware_id = standings_get(fleet_standings(e->fleet), d.offer->rollout_id)->firmware_id;
 	} else {
-		found->offered = d.offer && fill_offer(e->fleet, device->id, d.offer, offer);
+		found->offered = d.offer && candidates_offer(e->fleet, device->id, d.offer, offer);
 	}
 	if (found->offered && d.offer->kind == CANDIDATE_TASK && d.offer->state == TASK_QUEUED) {
 		found->tell_task = d.offer->task_id;
@@ -376,7 +275,7 @@ bool poll_explain(struct engine *e, const char *device, const char *component, b
 	if (entry) {
 		struct device_facts facts = {
 			.component = component, .blocked = entry->blocked, .version = version_of(e->fleet, entry, component, "")};
-		size_t n = gather_standing(e->fleet, entry, candidates, gather(e->fleet, entry->id, candidates));
+		size_t n = candidates_gather(e->fleet, entry, true, candidates);
 		struct decision d = decide(&facts, candidates, n, clock_wall_ms(), &trace);
 		reason_print(&d.reason, chinese, out);
 		buf_putc(out, '\n');

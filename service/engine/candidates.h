@@ -1,0 +1,24 @@
+/* Inside engine/ only: what might be offered to a device, out of the snapshot, and how it is offered. All under the reader's hold. */
+#ifndef ENGINE_CANDIDATES_H
+#define ENGINE_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/poll.h"
+
+struct candidate;
+struct device_entry;
+struct fleet;
+
+enum { CANDIDATES_MAX = 16 };
+
+/* The device's live tasks and its assignments, then (standing) its product's rollouts; the first CANDIDATES_MAX of them. */
+size_t candidates_gather(const struct fleet *fleet, const struct device_entry *device, bool standing, struct candidate *out);
+
+/* A live task, or an assignment. An assignment of the same firmware as the task speaks for it. false: its firmware is not known here (yet).
+ */
+bool candidates_offer(const struct fleet *fleet, int64_t device_id, const struct candidate *candidate, struct offer *out);
+
+#endif
