@@ -6,7 +6,7 @@
 #include "common/text.h"
 #include "dialect/xiaozhi_json.h"
 
-enum { APP = 0, SLOT_FIRST = 16, SLOT_LAST = 31, HEX_BYTES = 32 };
+enum { APP = 0, SLOT_FIRST = 16, SLOT_LAST = 31 };
 
 /* ---- the headers ---- */
 
@@ -52,13 +52,13 @@ static bool is_uuid(const char *s)
 
 static void take_client(struct xiaozhi_check *out, const char *client)
 {
-	if (out->client_id[0] || !client || !text_is_key(client)) {
+	if (out->told.client_uuid[0] || !client || !text_is_key(client)) {
 		return;
 	}
-	memcpy(out->client_id, client, strlen(client) + 1);
+	memcpy(out->told.client_uuid, client, strlen(client) + 1);
 	out->client_is_uuid = is_uuid(client);
 	if (out->client_is_uuid) {
-		lower(out->client_id);
+		lower(out->told.client_uuid);
 	}
 }
 
@@ -66,7 +66,7 @@ static void take_client(struct xiaozhi_check *out, const char *client)
 static void take_language(struct xiaozhi_check *out, const char *language)
 {
 	size_t len = language ? strcspn(language, ",; ") : 0;
-	if (out->language[0] || len == 0 || len >= sizeof out->language) {
+	if (out->told.language[0] || len == 0 || len >= sizeof out->told.language) {
 		return;
 	}
 	for (size_t i = 0; i < len; i++) {
@@ -75,8 +75,8 @@ static void take_language(struct xiaozhi_check *out, const char *language)
 			return;
 		}
 	}
-	memcpy(out->language, language, len);
-	out->language[len] = '\0';
+	memcpy(out->told.language, language, len);
+	out->told.language[len] = '\0';
 }
 
 /* "esp-box-3/1.5.6" and nothing else: what browsers and scripts send names no board. */
@@ -88,11 +88,11 @@ static void take_agent(struct xiaozhi_check *out, const char *agent)
 	}
 	size_t name = (size_t)(slash - agent);
 	size_t version = strlen(slash + 1);
-	if (!is_word(agent, name, sizeof out->board_name - 1) || !is_word(slash + 1, version, sizeof out->version - 1)) {
+	if (!is_word(agent, name, sizeof out->told.board_name - 1) || !is_word(slash + 1, version, sizeof out->version - 1)) {
 		return;
 	}
-	memcpy(out->board_name, agent, name);
-	out->board_name[name] = '\0';
+	memcpy(out->told.board_name, agent, name);
+	out->told.board_name[name] = '\0';
 	memcpy(out->version, slash + 1, version + 1);
 }
 
@@ -211,7 +211,8 @@ static bool take_required(const struct xiaozhi_json *json, const struct body *bo
 	if (!xiaozhi_json_text(json, body->application[VERSION], version, sizeof version) || version[0] == '\0') {
 		return err_set(err, ERR_INVALID, "the body's application.version is missing or not a text");
 	}
-	if (!xiaozhi_json_text(json, body->board[TYPE], out->board_type, sizeof out->board_type) || out->board_type[0] == '\0') {
+	if (!xiaozhi_json_text(json, body->board[TYPE], out->told.board_type, sizeof out->told.board_type) ||
+	    out->told.board_type[0] == '\0') {
 		return err_set(err, ERR_INVALID, "the body's board.type is missing or not a text");
 	}
 	memcpy(out->version, version, sizeof version);
@@ -224,7 +225,7 @@ static void take_partition(const struct xiaozhi_json *json, int entry, struct xi
 	int64_t type;
 	int64_t subtype;
 	int64_t size;
-	struct xiaozhi_partition *p = &out->partition[out->partition_count];
+	struct told_partition *p = &out->told.partitions[out->told.partition_count];
 	if (!xiaozhi_json_members(json, entry, partition_names, PARTITION_NAMES, at) ||
 	    !xiaozhi_json_text(json, at[P_LABEL], p->label, sizeof p->label) || !xiaozhi_json_int(json, at[P_TYPE], 0, UINT8_MAX, &type) ||
 	    !xiaozhi_json_int(json, at[P_SUBTYPE], 0, UINT8_MAX, &subtype) || !xiaozhi_json_int(json, at[P_SIZE], 0, UINT32_MAX, &size)) {
@@ -233,27 +234,17 @@ static void take_partition(const struct xiaozhi_json *json, int entry, struct xi
 	p->type = (uint8_t)type;
 	p->subtype = (uint8_t)subtype;
 	p->size = (uint32_t)size;
-	out->partition_count++;
-}
-
-const struct xiaozhi_partition *xiaozhi_check_partition(const struct xiaozhi_check *check, const char *label)
-{
-	for (size_t i = 0; i < check->partition_count; i++) {
-		if (strcmp(check->partition[i].label, label) == 0) {
-			return &check->partition[i];
-		}
-	}
-	return NULL;
+	out->told.partition_count++;
 }
 
 static void take_slot(const struct xiaozhi_json *json, int ota, struct xiaozhi_check *out)
 {
 	int label;
 	if (!xiaozhi_json_members(json, ota, ota_names, 1, &label) ||
-	    !xiaozhi_json_text(json, label, out->ota_label, sizeof out->ota_label)) {
+	    !xiaozhi_json_text(json, label, out->told.slot, sizeof out->told.slot)) {
 		return;
 	}
-	const struct xiaozhi_partition *running = xiaozhi_check_partition(out, out->ota_label);
+	const struct told_partition *running = told_find(&out->told, out->told.slot);
 	if (running && running->type == APP && running->subtype >= SLOT_FIRST && running->subtype <= SLOT_LAST) {
 		out->slot = running->subtype - SLOT_FIRST;
 	}
@@ -263,7 +254,6 @@ static void take_slot(const struct xiaozhi_json *json, int ota, struct xiaozhi_c
 static void take_optional(const struct xiaozhi_json *json, const struct body *body, struct xiaozhi_check *out)
 {
 	char text[NAME_SIZE];
-	uint8_t digest[HEX_BYTES];
 	const int *root = body->root;
 	if (xiaozhi_json_text(json, root[UUID], text, sizeof text)) {
 		take_client(out, text);
@@ -272,17 +262,15 @@ static void take_optional(const struct xiaozhi_json *json, const struct body *bo
 		take_language(out, text);
 	}
 	if (xiaozhi_json_text(json, body->board[NAME], text, sizeof text) && text[0]) {
-		memcpy(out->board_name, text, sizeof text);
+		memcpy(out->told.board_name, text, sizeof text);
 	}
-	if (xiaozhi_json_text(json, body->application[ELF_SHA256], text, sizeof text) && text_unhex(text, digest, sizeof digest)) {
-		memcpy(out->elf_sha256, text, sizeof out->elf_sha256);
-		lower(out->elf_sha256);
-	}
-	xiaozhi_json_text(json, root[CHIP], out->chip, sizeof out->chip);
-	xiaozhi_json_int(json, root[FLASH_SIZE], 0, INT64_MAX, &out->flash_size);
+	out->told.has_elf = xiaozhi_json_text(json, body->application[ELF_SHA256], text, sizeof text) &&
+			    text_unhex(text, out->told.elf_sha256, sizeof out->told.elf_sha256);
+	xiaozhi_json_text(json, root[CHIP], out->told.chip, sizeof out->told.chip);
+	xiaozhi_json_int(json, root[FLASH_SIZE], 0, INT64_MAX, &out->told.flash_size);
 	xiaozhi_json_int(json, root[FREE_HEAP], 0, INT64_MAX, &out->free_heap);
 	int entry = xiaozhi_json_first(json, root[PARTITIONS]);
-	while (entry != XIAOZHI_JSON_ABSENT && out->partition_count < XIAOZHI_CHECK_PARTITIONS) {
+	while (entry != XIAOZHI_JSON_ABSENT && out->told.partition_count < TOLD_PARTITIONS) {
 		take_partition(json, entry, out);
 		entry = xiaozhi_json_next(json, root[PARTITIONS], entry);
 	}
@@ -308,13 +296,13 @@ static bool take_body(const char *text, size_t len, struct xiaozhi_check *out, s
 		return false;
 	}
 	take_optional(&json, &body, out);
-	out->body_read = true;
+	out->told.read = true;
 	return true;
 }
 
 bool xiaozhi_check_decode(const struct xiaozhi_headers *headers, const char *body, size_t len, struct xiaozhi_check *out, struct err *err)
 {
-	memset(out, 0, offsetof(struct xiaozhi_check, partition));
+	memset(out, 0, offsetof(struct xiaozhi_check, told.partitions));
 	out->slot = -1;
 	if (len > XIAOZHI_CHECK_BODY_MAX) {
 		return err_set(err, ERR_TOO_LARGE, "the body has more than %d bytes", XIAOZHI_CHECK_BODY_MAX);

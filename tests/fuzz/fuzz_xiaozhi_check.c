@@ -23,22 +23,22 @@ static void check_facts(const struct xiaozhi_check *c)
 {
 	char mac[MAC_SIZE];
 	check_text(c->name, sizeof c->name);
-	check_text(c->client_id, sizeof c->client_id);
-	check_text(c->language, sizeof c->language);
-	check_text(c->board_name, sizeof c->board_name);
-	check_text(c->board_type, sizeof c->board_type);
+	check_text(c->told.client_uuid, sizeof c->told.client_uuid);
+	check_text(c->told.language, sizeof c->told.language);
+	check_text(c->told.board_name, sizeof c->told.board_name);
+	check_text(c->told.board_type, sizeof c->told.board_type);
 	check_text(c->version, sizeof c->version);
-	check_text(c->chip, sizeof c->chip);
-	check_text(c->ota_label, sizeof c->ota_label);
+	check_text(c->told.chip, sizeof c->told.chip);
+	check_text(c->told.slot, sizeof c->told.slot);
 	check_text(c->serial, sizeof c->serial);
 	CHECK(mac_parse(c->mac, mac) && strcmp(mac, c->mac) == 0 && text_is_device_name(c->name));
-	CHECK(!c->elf_sha256[0] || strspn(c->elf_sha256, "0123456789abcdef") == 64);
-	CHECK(c->body_read == (c->board_type[0] != '\0') && (!c->body_read || c->version[0]));
-	CHECK(c->slot >= -1 && c->slot < 16 && c->flash_size >= 0 && c->free_heap >= 0);
-	CHECK(c->partition_count <= XIAOZHI_CHECK_PARTITIONS);
-	for (size_t i = 0; i < c->partition_count; i++) {
-		check_text(c->partition[i].label, sizeof c->partition[i].label);
+	CHECK(c->told.read == (c->told.board_type[0] != '\0') && (!c->told.read || c->version[0]));
+	CHECK(c->slot >= -1 && c->slot < 16 && c->told.flash_size >= 0 && c->free_heap >= 0);
+	CHECK(c->told.partition_count <= TOLD_PARTITIONS);
+	for (size_t i = 0; i < c->told.partition_count; i++) {
+		check_text(c->told.partitions[i].label, sizeof c->told.partitions[i].label);
 	}
+	CHECK(told_fingerprint(&c->told) != 0);
 }
 
 /* What else cJSON or common/json.h would say no to, though it is JSON. */

@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "dialect/xiaozhi_check.h"
 #include "xiaozhi_request.h"
 
@@ -47,7 +48,15 @@ static void accept_json(const char *body)
 	if (!decode(&device, body)) {
 		fail_msg("refused (%s): %s", err.text, body);
 	}
-	assert_true(check.body_read);
+	assert_true(check.told.read);
+}
+
+static void assert_elf(const char *digits)
+{
+	char hex[65];
+	assert_true(check.told.has_elf);
+	text_hex(hex, check.told.elf_sha256, sizeof check.told.elf_sha256);
+	assert_string_equal(hex, digits);
 }
 
 static void refuse(const char *body)
@@ -64,10 +73,10 @@ static void accept_headers(const char *body)
 	if (!decode(&device, body)) {
 		fail_msg("refused (%s): %s", err.text, body);
 	}
-	assert_false(check.body_read);
+	assert_false(check.told.read);
 	assert_string_equal(check.mac, "112233445566");
-	assert_string_equal(check.board_name, "bread-compact-wifi");
-	assert_string_equal(check.board_type, "");
+	assert_string_equal(check.told.board_name, "bread-compact-wifi");
+	assert_string_equal(check.told.board_type, "");
 	assert_string_equal(check.version, "1.7.0");
 }
 
@@ -77,21 +86,21 @@ static void the_first_seeds_complete_request_is_read(void **state)
 {
 	(void)state;
 	assert_true(decode_file("seed_000_esp32"));
-	assert_true(check.body_read);
+	assert_true(check.told.read);
 	assert_string_equal(check.mac, "112233445566");
 	assert_string_equal(check.name, "11_22_33_44_55_66");
-	assert_string_equal(check.client_id, "7b94d69a-9808-4c59-9c9b-704333b38aff");
+	assert_string_equal(check.told.client_uuid, "7b94d69a-9808-4c59-9c9b-704333b38aff");
 	assert_true(check.client_is_uuid);
-	assert_string_equal(check.language, "zh-CN");
-	assert_string_equal(check.board_name, "xingzhi-cube-1.54tft-wifi");
-	assert_string_equal(check.board_type, "xingzhi-cube-1.54tft-wifi");
+	assert_string_equal(check.told.language, "zh-CN");
+	assert_string_equal(check.told.board_name, "xingzhi-cube-1.54tft-wifi");
+	assert_string_equal(check.told.board_type, "xingzhi-cube-1.54tft-wifi");
 	assert_string_equal(check.version, "1.0.1");
-	assert_string_equal(check.elf_sha256, ""); /* 63 digits */
-	assert_string_equal(check.chip, "esp32s3");
-	assert_int_equal(check.flash_size, 16777216);
+	assert_false(check.told.has_elf); /* 63 digits */
+	assert_string_equal(check.told.chip, "esp32s3");
+	assert_int_equal(check.told.flash_size, 16777216);
 	assert_int_equal(check.free_heap, 8457848);
-	assert_int_equal(check.partition_count, 6);
-	assert_string_equal(check.ota_label, "ota_0");
+	assert_int_equal(check.told.partition_count, 6);
+	assert_string_equal(check.told.slot, "ota_0");
 	assert_int_equal(check.slot, 0);
 	assert_int_equal(check.activation_version, 0);
 }
@@ -100,28 +109,28 @@ static void the_first_seeds_smallest_requests_are_read(void **state)
 {
 	(void)state;
 	assert_true(decode_file("seed_000_wifi"));
-	assert_true(check.body_read);
-	assert_string_equal(check.board_type, "bread-compact-wifi");
-	assert_string_equal(check.board_name, "bread-compact-wifi-128x64");
-	assert_string_equal(check.elf_sha256, "c8a8ecb6d6fbcda682494d9675cd1ead240ecf38bdde75282a42365a0e396033");
+	assert_true(check.told.read);
+	assert_string_equal(check.told.board_type, "bread-compact-wifi");
+	assert_string_equal(check.told.board_name, "bread-compact-wifi-128x64");
+	assert_elf("c8a8ecb6d6fbcda682494d9675cd1ead240ecf38bdde75282a42365a0e396033");
 	assert_int_equal(check.slot, -1);
 	assert_true(decode_file("seed_000_4g"));
-	assert_true(check.body_read);
-	assert_string_equal(check.board_type, "kevin-box");
-	assert_string_equal(check.board_name, "kevin-box-2");
+	assert_true(check.told.read);
+	assert_string_equal(check.told.board_type, "kevin-box");
+	assert_string_equal(check.told.board_name, "kevin-box-2");
 }
 
 static void the_web_test_client_is_read(void **state)
 {
 	(void)state;
 	assert_true(decode_file("seed_001_web"));
-	assert_true(check.body_read);
+	assert_true(check.told.read);
 	assert_string_equal(check.mac, "D40606B6A9FA");
 	assert_string_equal(check.name, "d4_06_06_b6_a9_fa");
-	assert_string_equal(check.client_id, "web_test_client");
+	assert_string_equal(check.told.client_uuid, "web_test_client");
 	assert_false(check.client_is_uuid);
-	assert_string_equal(check.elf_sha256, ""); /* 48 digits */
-	assert_string_equal(check.ota_label, "");  /* longer than any partition can be called */
+	assert_false(check.told.has_elf);         /* 48 digits */
+	assert_string_equal(check.told.slot, ""); /* longer than any partition can be called */
 }
 
 static void the_four_captures_of_a_4g_device_are_read(void **state)
@@ -131,21 +140,21 @@ static void the_four_captures_of_a_4g_device_are_read(void **state)
 	static const int64_t heaps[] = {8425044, 8425048, 8402204, 8425048};
 	for (size_t i = 0; i < COUNT(captures); i++) {
 		assert_true(decode_file(captures[i]));
-		assert_true(check.body_read);
+		assert_true(check.told.read);
 		assert_string_equal(check.name, "94_a9_90_2c_84_b8");
 		assert_string_equal(check.version, "2.0.4");
-		assert_string_equal(check.board_type, "bread-compact-ml307");
-		assert_string_equal(check.elf_sha256, "ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf");
+		assert_string_equal(check.told.board_type, "bread-compact-ml307");
+		assert_elf("ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf");
 		assert_int_equal(check.free_heap, heaps[i]); /* a string from 1.7.7 on */
 		assert_int_equal(check.activation_version, 1);
-		assert_int_equal(check.partition_count, 6);
-		const struct xiaozhi_partition *slot = xiaozhi_check_partition(&check, "ota_1");
+		assert_int_equal(check.told.partition_count, 6);
+		const struct told_partition *slot = told_find(&check.told, "ota_1");
 		assert_non_null(slot);
 		assert_int_equal(slot->type, 0);
 		assert_int_equal(slot->subtype, 17);
 		assert_int_equal(slot->size, 4128768);
-		assert_non_null(xiaozhi_check_partition(&check, "assets"));
-		assert_null(xiaozhi_check_partition(&check, "ota_2"));
+		assert_non_null(told_find(&check.told, "assets"));
+		assert_null(told_find(&check.told, "ota_2"));
 	}
 }
 
@@ -206,14 +215,14 @@ static void the_client_id_is_the_headers_else_the_bodys(void **state)
 	struct xiaozhi_headers headers = device;
 	static const char body[] = "{" APPLICATION "," BOARD ",\"uuid\":\"E2314AED-0a16-43f0-8128-766fbd3207f2\"}";
 	assert_true(decode(&headers, body));
-	assert_string_equal(check.client_id, "e2314aed-0a16-43f0-8128-766fbd3207f2");
+	assert_string_equal(check.told.client_uuid, "e2314aed-0a16-43f0-8128-766fbd3207f2");
 	assert_true(check.client_is_uuid);
 	headers.client_id = "mine";
 	assert_true(decode(&headers, body));
-	assert_string_equal(check.client_id, "mine");
+	assert_string_equal(check.told.client_uuid, "mine");
 	headers.client_id = "a@@@b|c";
 	assert_true(decode(&headers, body));
-	assert_string_equal(check.client_id, "e2314aed-0a16-43f0-8128-766fbd3207f2");
+	assert_string_equal(check.told.client_uuid, "e2314aed-0a16-43f0-8128-766fbd3207f2");
 }
 
 static void the_language_is_the_first_tag(void **state)
@@ -222,14 +231,14 @@ static void the_language_is_the_first_tag(void **state)
 	struct xiaozhi_headers headers = device;
 	headers.x_language = "en-US";
 	assert_true(decode(&headers, "{" APPLICATION "," BOARD ",\"language\":\"ja-JP\"}"));
-	assert_string_equal(check.language, "en-US");
+	assert_string_equal(check.told.language, "en-US");
 	headers.accept_language = "zh-CN,zh;q=0.9";
 	assert_true(decode(&headers, ""));
-	assert_string_equal(check.language, "zh-CN");
+	assert_string_equal(check.told.language, "zh-CN");
 	headers.accept_language = "<script>";
 	headers.x_language = NULL;
 	assert_true(decode(&headers, "{" APPLICATION "," BOARD ",\"language\":\"ja-JP\"}"));
-	assert_string_equal(check.language, "ja-JP");
+	assert_string_equal(check.told.language, "ja-JP");
 }
 
 static void a_serial_number_counts_only_with_activation_version_2(void **state)
@@ -280,7 +289,7 @@ static void the_user_agent_names_board_and_version_or_nothing(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct xiaozhi_headers headers = {.device_id = "112233445566", .user_agent = rows[i].agent};
 		assert_true(decode(&headers, "not json"));
-		assert_string_equal(check.board_name, rows[i].board);
+		assert_string_equal(check.told.board_name, rows[i].board);
 		assert_string_equal(check.version, rows[i].version);
 	}
 }
@@ -327,7 +336,7 @@ static void a_body_that_is_no_json_is_served_from_the_headers(void **state)
 	}
 	static const char nul[] = "{" APPLICATION "," BOARD "}\0";
 	assert_true(xiaozhi_check_decode(&device, nul, sizeof nul - 1, &check, &err));
-	assert_false(check.body_read);
+	assert_false(check.told.read);
 }
 
 /* The Wi-Fi's name can say "type" again in an unescaped body: neither of the two may choose an image. */
@@ -378,10 +387,10 @@ static void a_board_without_a_name_has_the_user_agents(void **state)
 {
 	(void)state;
 	accept_json("{" APPLICATION ",\"board\":{\"type\":\"t\"}}");
-	assert_string_equal(check.board_name, "bread-compact-wifi");
+	assert_string_equal(check.told.board_name, "bread-compact-wifi");
 	assert_string_equal(check.version, "1.8.0"); /* the body's, not User-Agent's */
 	accept_json("{" APPLICATION ",\"board\":{\"type\":\"t\",\"name\":\"n\"}}");
-	assert_string_equal(check.board_name, "n");
+	assert_string_equal(check.told.board_name, "n");
 }
 
 static void odd_optional_members_are_unknown(void **state)
@@ -391,15 +400,15 @@ static void odd_optional_members_are_unknown(void **state)
 		"{" APPLICATION "," BOARD
 		",\"uuid\":5,\"language\":[],\"chip_model_name\":{},\"flash_size\":\"x\",\"minimum_free_heap_size\":-1,\"ota\":\"ota_0\","
 		"\"partition_table\":{\"label\":\"a\"},\"chip_info\":null,\"display\":7}");
-	assert_string_equal(check.client_id, "");
-	assert_string_equal(check.language, "");
-	assert_string_equal(check.chip, "");
-	assert_int_equal(check.flash_size, 0);
+	assert_string_equal(check.told.client_uuid, "");
+	assert_string_equal(check.told.language, "");
+	assert_string_equal(check.told.chip, "");
+	assert_int_equal(check.told.flash_size, 0);
 	assert_int_equal(check.free_heap, 0);
-	assert_int_equal(check.partition_count, 0);
+	assert_int_equal(check.told.partition_count, 0);
 	assert_int_equal(check.slot, -1);
 	accept_json("{" APPLICATION "," BOARD ",\"flash_size\":1e999,\"minimum_free_heap_size\":99999999999999999999999999}");
-	assert_int_equal(check.flash_size, 0);
+	assert_int_equal(check.told.flash_size, 0);
 	assert_int_equal(check.free_heap, 0);
 }
 
@@ -410,7 +419,7 @@ static void numbers_may_be_strings_and_strings_objects(void **state)
 		    ",\"minimum_free_heap_size\":\"8425044\",\"flash_size\":\"4194304\",\"board\":{\"type\":\"t\",\"csq\":\"24\","
 		    "\"cereg\":{\"stat\":1,\"tac\":\"2490\",\"ci\":\"015B290F\",\"AcT\":7}}}");
 	assert_int_equal(check.free_heap, 8425044);
-	assert_int_equal(check.flash_size, 4194304);
+	assert_int_equal(check.told.flash_size, 4194304);
 	accept_json("{" APPLICATION ",\"board\":{\"type\":\"t\",\"csq\":24,\"cereg\":\"1\"}}");
 }
 
@@ -427,11 +436,11 @@ static void a_digest_of_another_length_is_unknown(void **state)
 	for (size_t i = 0; i < COUNT(digests); i++) {
 		snprintf(body, sizeof body, "{\"application\":{\"version\":\"1\",\"elf_sha256\":%s}," BOARD "}", digests[i]);
 		accept_json(body);
-		assert_string_equal(check.elf_sha256, "");
+		assert_false(check.told.has_elf);
 	}
 	accept_json("{\"application\":{\"version\":\"1\",\"elf_sha256\":"
 		    "\"EC236BC87BAEF23231029A0A90CAF2B9B5EB462BC616AD8C5C5313187082FFDF\"}," BOARD "}");
-	assert_string_equal(check.elf_sha256, "ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf");
+	assert_elf("ec236bc87baef23231029a0a90caf2b9b5eb462bc616ad8c5c5313187082ffdf");
 }
 
 static void escaped_text_is_decoded(void **state)
@@ -440,13 +449,13 @@ static void escaped_text_is_decoded(void **state)
 	accept_json(
 		"{\"application\":{\"version\":\"1\\u002e8\"},\"board\":{\"type\":\"a\\/b\\\\c\\\"\",\"name\":\"\\u5367\\ud83d\\ude00\"}}");
 	assert_string_equal(check.version, "1.8");
-	assert_string_equal(check.board_type, "a/b\\c\"");
-	assert_string_equal(check.board_name, "卧\xf0\x9f\x98\x80");
+	assert_string_equal(check.told.board_type, "a/b\\c\"");
+	assert_string_equal(check.told.board_name, "卧\xf0\x9f\x98\x80");
 	accept_json("{" APPLICATION "," BOARD ",\"chip_model_name\":\"\\ud83d\",\"uuid\":\"\\u0000\",\"language\":\"\\udc00\"}");
-	assert_string_equal(check.chip, "");
-	assert_string_equal(check.client_id, "");
+	assert_string_equal(check.told.chip, "");
+	assert_string_equal(check.told.client_uuid, "");
 	accept_json("{" APPLICATION "," BOARD ",\"language\\u0000\\u0000\":\"zh\"}");
-	assert_string_equal(check.language, "");
+	assert_string_equal(check.told.language, "");
 }
 
 static void entries_of_the_partition_table_that_are_not_whole_are_left_out(void **state)
@@ -458,9 +467,9 @@ static void entries_of_the_partition_table_that_are_not_whole_are_left_out(void 
 		    "letters\",\"type\":0,\"subtype\":0,\"size\":1},"
 		    "{\"label\":\"ota_0\",\"type\":0,\"subtype\":16,\"size\":1},{\"label\":\"ota_1\",\"type\":0,\"subtype\":17,\"size\":"
 		    "4294967295}]}");
-	assert_int_equal(check.partition_count, 2);
-	assert_string_equal(check.partition[1].label, "ota_1");
-	assert_int_equal(check.partition[1].size, 4294967295);
+	assert_int_equal(check.told.partition_count, 2);
+	assert_string_equal(check.told.partitions[1].label, "ota_1");
+	assert_int_equal(check.told.partitions[1].size, 4294967295);
 	assert_int_equal(check.slot, 1);
 }
 
@@ -469,7 +478,7 @@ static void a_partition_that_is_no_app_slot_is_no_slot(void **state)
 	(void)state;
 	accept_json("{" APPLICATION "," BOARD
 		    ",\"ota\":{\"label\":\"factory\"},\"partition_table\":[{\"label\":\"factory\",\"type\":0,\"subtype\":0,\"size\":1}]}");
-	assert_string_equal(check.ota_label, "factory");
+	assert_string_equal(check.told.slot, "factory");
 	assert_int_equal(check.slot, -1);
 	accept_json("{" APPLICATION "," BOARD
 		    ",\"ota\":{\"label\":\"data\"},\"partition_table\":[{\"label\":\"data\",\"type\":1,\"subtype\":16,\"size\":1}]}");
@@ -493,14 +502,14 @@ static void the_largest_partition_table_is_read_and_more_is_cut(void **state)
 	static char mem[XIAOZHI_CHECK_BODY_MAX + 64];
 	struct buf b;
 	buf_init_fixed(&b, mem, sizeof mem);
-	put_partitions(&b, XIAOZHI_CHECK_PARTITIONS);
+	put_partitions(&b, TOLD_PARTITIONS);
 	accept_json(buf_cstr(&b));
-	assert_int_equal(check.partition_count, XIAOZHI_CHECK_PARTITIONS);
+	assert_int_equal(check.told.partition_count, TOLD_PARTITIONS);
 	buf_reset(&b);
-	put_partitions(&b, XIAOZHI_CHECK_PARTITIONS + 20);
+	put_partitions(&b, TOLD_PARTITIONS + 20);
 	accept_json(buf_cstr(&b));
-	assert_int_equal(check.partition_count, XIAOZHI_CHECK_PARTITIONS);
-	assert_string_equal(check.partition[XIAOZHI_CHECK_PARTITIONS - 1].label, "p94");
+	assert_int_equal(check.told.partition_count, TOLD_PARTITIONS);
+	assert_string_equal(check.told.partitions[TOLD_PARTITIONS - 1].label, "p94");
 	buf_reset(&b);
 	put_partitions(&b, 400); /* more tokens than are looked at */
 	accept_headers(buf_cstr(&b));
@@ -552,7 +561,7 @@ static void every_cut_and_every_flipped_byte_is_survived(void **state)
 	char body[sizeof whole];
 	for (size_t cut = 0; cut < sizeof whole - 1; cut++) {
 		assert_true(xiaozhi_check_decode(&device, whole, cut, &check, &err));
-		assert_false(check.body_read);
+		assert_false(check.told.read);
 	}
 	for (size_t i = 0; i < sizeof whole - 1; i++) {
 		for (int c = 0; c < 256; c++) {
