@@ -2,36 +2,7 @@
 
 #include <string.h>
 
-#include "common/buf.h"
-
-static const struct {
-	const char *name;
-	const char *en;
-	const char *zh;
-} sentences[REASON_COUNT] = {
-#define R(symbol, name, en, zh) [REASON_##symbol] = {name, en, zh},
-	REASON_TABLE(R)
-#undef R
-};
-
-const char *reason_name(enum reason_id id)
-{
-	return sentences[id].name;
-}
-
-/* The sentences hold at most one %lld. */
-void reason_print(const struct reason *reason, bool chinese, struct buf *out)
-{
-	const char *text = chinese ? sentences[reason->id].zh : sentences[reason->id].en;
-	const char *hole = strstr(text, "%lld");
-	if (!hole) {
-		buf_puts(out, text);
-		return;
-	}
-	buf_put(out, text, (size_t)(hole - text));
-	buf_put_i64(out, reason->number);
-	buf_puts(out, hole + 4);
-}
+#include "model/suit.h"
 
 static struct reason because(enum reason_id id, int64_t number)
 {
@@ -43,46 +14,51 @@ static bool is(const char *a, const char *b)
 	return *a && strcmp(a, b) == 0;
 }
 
-/* May a standing rollout be offered? The reason is why not, or STANDING. */
-static struct reason judge_standing(const struct device_facts *facts, const struct candidate *c)
+/* What was thought of one candidate. */
+struct opinion {
+	struct reason reason;
+	bool holds; /* its place: nothing that it wins over is offered */
+	bool offered;
+	bool force;
+};
+
+/* Has the device got there, as far as names and the past tell? */
+static bool is_there(const struct device_facts *facts, const struct candidate *c)
 {
 	if (is(facts->version, c->version) || (c->called && is(facts->version, c->called))) {
-		return because(REASON_ON_TARGET, c->rollout_id);
+		return true;
 	}
-	/* it has got there, and nothing says that it has left again */
-	if (c->offers > 0 && c->state == TASK_SUCCEEDED && (!*c->version || !*facts->version)) {
-		return because(REASON_ON_TARGET, c->rollout_id);
-	}
-	if (c->outranked) {
-		return because(REASON_OUTRANKED, c->rollout_id);
-	}
-	if (c->offers > 0 && c->state == TASK_CANCELLED) {
-		return because(REASON_WITHDRAWN, c->rollout_id);
-	}
-	if (c->offers > 0 && c->state == TASK_FAILED && strcmp(c->code, "rolled_back") == 0) {
-		return because(REASON_ROLLED_BACK, c->rollout_id);
-	}
-	if (c->offers >= STANDING_OFFERS_MAX) {
-		return because(REASON_OFFER_CAP, c->rollout_id);
-	}
-	return because(REASON_STANDING, c->rollout_id);
+	/* nothing says that it has left again */
+	return c->offers > 0 && c->state == TASK_SUCCEEDED && (!*c->version || !*facts->version);
 }
 
-static struct reason judge(const struct device_facts *facts, const struct candidate *c)
+/* May a standing rollout be offered? The rule is why not, or STANDING. With board facts the image itself was asked. */
+static enum reason_id judge_standing(const struct device_facts *facts, const struct candidate *c)
 {
-	if (facts->blocked) {
-		return because(REASON_BLOCKED, 0);
+	if (!facts->board && is_there(facts, c)) {
+		return REASON_ON_TARGET;
 	}
-	if (strcmp(c->component, facts->component) != 0) {
-		return because(REASON_OTHER_COMPONENT, c->rollout_id);
+	if (c->outranked) {
+		return REASON_OUTRANKED;
 	}
+	if (c->offers > 0 && c->state == TASK_CANCELLED) {
+		return REASON_WITHDRAWN;
+	}
+	if (c->offers > 0 && c->state == TASK_FAILED && strcmp(c->code, "rolled_back") == 0) {
+		return REASON_ROLLED_BACK;
+	}
+	return c->offers >= STANDING_OFFERS_MAX ? REASON_OFFER_CAP : REASON_STANDING;
+}
+
+static struct reason judge_kind(const struct device_facts *facts, const struct candidate *c)
+{
 	switch (c->kind) {
 	case CANDIDATE_TASK:
 		return because(REASON_LIVE_TASK, c->task_id);
 	case CANDIDATE_ASSIGNMENT:
-		return c->ended_ms ? because(REASON_ENDED, c->rollout_id) : because(REASON_ASSIGNED, c->rollout_id);
+		return because(REASON_ASSIGNED, c->rollout_id);
 	case CANDIDATE_STANDING:
-		return c->ended_ms ? because(REASON_ENDED, c->rollout_id) : judge_standing(facts, c);
+		return because(judge_standing(facts, c), c->rollout_id);
 	}
 	return because(REASON_NO_CANDIDATE, 0);
 }
@@ -90,6 +66,27 @@ static struct reason judge(const struct device_facts *facts, const struct candid
 static bool is_offer(enum reason_id id)
 {
 	return id == REASON_LIVE_TASK || id == REASON_ASSIGNED || id == REASON_STANDING;
+}
+
+static struct opinion judge(const struct device_facts *facts, const struct candidate *c)
+{
+	struct opinion o = {0};
+	if (facts->blocked) {
+		o.reason = because(REASON_BLOCKED, 0);
+	} else if (strcmp(c->component, facts->component) != 0) {
+		o.reason = because(REASON_OTHER_COMPONENT, c->rollout_id);
+	} else if (c->kind != CANDIDATE_TASK && c->ended_ms) {
+		o.reason = because(REASON_ENDED, c->rollout_id);
+	} else {
+		enum suit suit = facts->board ? suit_judge(facts, c, &o.reason) : SUIT_OFFER;
+		if (suit != SUIT_REFUSED) {
+			o.reason = judge_kind(facts, c);
+		}
+		o.offered = is_offer(o.reason.id);
+		o.holds = o.offered || c->kind != CANDIDATE_STANDING;
+		o.force = o.offered && suit == SUIT_FORCE;
+	}
+	return o;
 }
 
 /* The kinds are declared in the order of their precedence. */
@@ -106,16 +103,18 @@ struct decision decide(const struct device_facts *facts, const struct candidate 
 {
 	(void)now_ms; /* waves and windows will ask it */
 	struct decision best = {.reason = because(facts->blocked ? REASON_BLOCKED : REASON_NO_CANDIDATE, 0)};
+	const struct candidate *holder = NULL;
 	for (size_t i = 0; i < count; i++) {
 		const struct candidate *c = &candidates[i];
-		struct reason reason = judge(facts, c);
+		struct opinion o = judge(facts, c);
 		if (trace && trace->count < sizeof trace->reasons / sizeof *trace->reasons) {
-			trace->reasons[trace->count++] = reason;
+			trace->reasons[trace->count++] = o.reason;
 		}
-		if (is_offer(reason.id) && (!best.offer || beats(c, best.offer))) {
-			best = (struct decision){.offer = c, .reason = reason};
-		} else if (!best.offer && best.reason.id == REASON_NO_CANDIDATE) {
-			best.reason = reason;
+		if (o.holds && (!holder || beats(c, holder))) {
+			holder = c;
+			best = (struct decision){.offer = o.offered ? c : NULL, .reason = o.reason, .force = o.force};
+		} else if (!holder && best.reason.id == REASON_NO_CANDIDATE) {
+			best.reason = o.reason;
 		}
 	}
 	return best;

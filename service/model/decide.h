@@ -9,44 +9,22 @@
 #include <stdint.h>
 
 #include "model/nouns.h"
+#include "model/reason.h"
 #include "model/task.h"
 
-struct buf;
+struct told; /* model/told.h */
 
-/* The order of the rules is the order in which they are asked; R(symbol, name, en, zh): the sentences may hold one %lld, the number of the
- * task or rollout. */
-#define REASON_TABLE(R)                                                                                                   \
-	R(LIVE_TASK, "live_task", "task %lld is under way for this device", "设备有进行中的任务 %lld")                    \
-	R(ASSIGNED, "assigned", "firmware assignment %lld names this device", "设备已被指定固件,记录 %lld")               \
-	R(STANDING, "standing", "standing rollout %lld covers this device's product", "产品级发布 %lld 适用于该设备")     \
-	R(BLOCKED, "blocked", "an operator has blocked this device", "该设备已被管理员禁用")                              \
-	R(NO_CANDIDATE, "no_candidate", "no rollout names this device or its product", "没有任何发布涉及该设备或其产品")  \
-	R(OTHER_COMPONENT, "other_component", "rollout %lld is for another component", "发布 %lld 针对其他组件")          \
-	R(ENDED, "ended", "rollout %lld has ended", "发布 %lld 已结束")                                                   \
-	R(ON_TARGET, "on_target", "the device already runs what rollout %lld brings", "设备已是发布 %lld 的目标版本")     \
-	R(OFFER_CAP, "offer_cap", "rollout %lld was offered three times without success", "发布 %lld 已提供三次仍未成功") \
-	R(ROLLED_BACK, "rolled_back", "the device rolled back from rollout %lld; an operator must order it again",        \
-	  "设备已从发布 %lld 回滚,需操作员重新下发")                                                                      \
-	R(WITHDRAWN, "withdrawn", "an operator cancelled rollout %lld for this device; it must be ordered again",         \
-	  "操作员已为该设备取消发布 %lld,需重新下发")                                                                     \
-	R(OUTRANKED, "outranked", "a newer order for this device alone stands above rollout %lld", "该设备有比发布 %lld 更新的单独指令")
+enum { STANDING_OFFERS_MAX = 3, PARTITION_LABEL_SIZE = 17 };
 
-enum reason_id {
-#define R(symbol, name, en, zh) REASON_##symbol,
-	REASON_TABLE(R)
-#undef R
-		REASON_COUNT
+/* What a product asks of devices that tell what board they are. */
+struct product_needs {
+	const char *key;                 /* a board name or type that is this product, ... */
+	const char (*boards)[NAME_SIZE]; /* ... like these */
+	size_t board_count;
+	const char (*partitions)[PARTITION_LABEL_SIZE]; /* labels without which nothing is offered */
+	size_t partition_count;
+	bool unbound_updates; /* firmware also before activation */
 };
-
-struct reason {
-	enum reason_id id;
-	int64_t number;
-};
-
-const char *reason_name(enum reason_id id); /* "live_task": stable, for machines */
-void reason_print(const struct reason *reason, bool chinese, struct buf *out);
-
-enum { STANDING_OFFERS_MAX = 3 };
 
 /* Something that might be offered. */
 struct candidate {
@@ -60,23 +38,36 @@ struct candidate {
 	int64_t created_ms;
 	int64_t ended_ms; /* of the rollout; 0 = active */
 	const char *component;
-	const char *version;   /* the firmware's; "" = unknown */
-	enum task_state state; /* TASK: now. STANDING: of the device's last task of it, if offers > 0 */
-	const char *code;      /* STANDING: of that task */
-	const char *called;    /* STANDING: the version name it is offered under; NULL or "" = version */
-	bool outranked;        /* STANDING: a newer order for the device alone has brought it elsewhere */
-	int64_t offers;        /* STANDING: tasks of it this device has had since the rollout was ordered (again) */
+	const char *version;               /* the firmware's; "" = unknown */
+	enum task_state state;             /* TASK: now. STANDING: of the device's last task of it, if offers > 0 */
+	const char *code;                  /* STANDING: of that task */
+	const char *called;                /* STANDING: the version name it is offered under; NULL or "" = version */
+	bool outranked;                    /* STANDING: a newer order for the device alone has brought it elsewhere */
+	int64_t offers;                    /* STANDING: tasks of it this device has had since the rollout was ordered (again) */
+	bool push;                         /* TASK: of a push order, which also brings back what is older */
+	const struct firmware *firmware;   /* asked for with board facts only; NULL: offered to no such device */
+	const struct product_needs *needs; /* of the device's product; the same */
+};
+
+/* What is known of a device that tells what board it is. */
+struct board_facts {
+	const struct told *told;
+	bool bound;       /* activated */
+	bool auto_update; /* as its owner wants */
+	bool forced_fix;  /* its version must not stay: neither being unbound nor auto_update off keeps a newer one from it */
 };
 
 struct device_facts {
 	const char *component; /* asked for */
 	const char *version;   /* of that component, as told now or known; "" = unknown */
 	bool blocked;
+	const struct board_facts *board; /* NULL: the dialect tells nothing of the kind, and nothing of it is asked */
 };
 
 struct decision {
 	const struct candidate *offer; /* into the candidates; NULL = nothing */
 	struct reason reason;
+	bool force; /* offer is not newer; the device is to install it all the same */
 };
 
 /* A line of "explain": what was thought of each candidate. */
@@ -86,7 +77,8 @@ struct decision_trace {
 };
 
 /* trace may be NULL. Candidates in any order; a live task wins over a standing answer, that over a standing rollout; the newer wins within
- * a kind. */
+ * a kind. With board facts every candidate must suit the device (model/suit.h); a task or an assignment that does not still keeps its
+ * place: nothing that it would have won over is offered instead. Reasons point into facts and candidates. */
 struct decision decide(const struct device_facts *facts, const struct candidate *candidates, size_t count, int64_t now_ms,
 		       struct decision_trace *trace);
 

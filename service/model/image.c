@@ -381,3 +381,9 @@ bool image_check_version(const struct image *image, struct err *err)
 							    "2.5.0, build again and upload that",
 							    image->version);
 }
+
+const uint8_t *image_elf(const struct image *image)
+{
+	static const uint8_t none[sizeof image->elf_sha256];
+	return *image->chip && memcmp(image->elf_sha256, none, sizeof none) != 0 ? image->elf_sha256 : NULL;
+}

@@ -48,4 +48,7 @@ bool image_finish(const struct image_reader *reader, struct image *out, struct e
 /* Can devices compare its version (model/version.h)? "v2.5.0" or "2.0.4-dirty" would make them reboot without end. ERR_INVALID. */
 bool image_check_version(const struct image *image, struct err *err);
 
+/* Its elf_sha256 (32 bytes, in image); NULL: it is no such image, or was built without (zeros). */
+const uint8_t *image_elf(const struct image *image);
+
 #endif
