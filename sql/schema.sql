@@ -343,6 +343,31 @@ ALTER TABLE ONLY public.chunks ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE public.chunks OWNER TO otad_owner;
 
 --
+-- Name: device_facts; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.device_facts (
+    device_id bigint NOT NULL,
+    told bigint NOT NULL,
+    flash_size bigint NOT NULL,
+    whole boolean NOT NULL,
+    board_name text NOT NULL,
+    board_type text NOT NULL,
+    chip text NOT NULL,
+    slot text NOT NULL,
+    language text NOT NULL,
+    elf_sha256 bytea,
+    client_uuid text NOT NULL,
+    partitions text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT device_facts_elf_sha256_check CHECK ((length(elf_sha256) = 32)),
+    CONSTRAINT device_facts_told_check CHECK ((told <> 0))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE public.device_facts OWNER TO otad_owner;
+
+--
 -- Name: device_versions; Type: TABLE; Schema: public; Owner: otad_owner
 --
 
@@ -838,6 +863,13 @@ ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (upload_id, seq);
 
 --
+-- Name: device_facts device_facts_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.device_facts
+    ADD CONSTRAINT device_facts_pkey PRIMARY KEY (device_id);
+
+--
 -- Name: device_versions device_versions_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
@@ -1177,6 +1209,13 @@ ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES public.uploads(id) ON DELETE CASCADE;
 
 --
+-- Name: device_facts device_facts_device_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.device_facts
+    ADD CONSTRAINT device_facts_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.devices(id) ON DELETE CASCADE;
+
+--
 -- Name: device_versions device_versions_device_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
@@ -1298,6 +1337,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.changes TO otad_service;
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO otad_service;
+
+--
+-- Name: TABLE device_facts; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.device_facts TO otad_service;
 
 --
 -- Name: TABLE device_versions; Type: ACL; Schema: public; Owner: otad_owner

@@ -13,6 +13,9 @@ enum {
 	NAMES = 1 << NAMES_BITS,
 	INDEX_MIN = 1024,
 	VERSIONS_MAX = 65536, /* different ones; what comes beyond is held as unknown, so that odd devices can not fill memory */
+	PRODUCT_MAX = (1 << 29) - 1,
+	MAC_LEN = 6,
+	MAC_NAME_LEN = 17, /* "94_a9_90_2c_84_b8" */
 };
 
 /* Record numbers + 1 in open addressing; 0 = free. What a number hashes to is asked of the record itself. */
@@ -33,7 +36,8 @@ struct devices {
 	size_t name_blocks;
 	size_t name_used; /* in the last block */
 	struct index by_name, by_id;
-	char **versions; /* interned texts; 0 = "" */
+	struct index by_mac; /* only those that has_mac */
+	char **versions;     /* interned texts; 0 = "" */
 	size_t version_count, version_cap;
 	struct map version_ids; /* hash -> number + 1 */
 };
@@ -56,6 +60,17 @@ const char *devices_version(const struct devices *d, const struct device_entry *
 static uint64_t hash_name(const struct devices *d, const struct device_entry *e)
 {
 	return text_hash(devices_name(d, e), e->name_len);
+}
+
+/* Of one that has_mac. */
+static char *mac_of(const struct devices *d, const struct device_entry *e)
+{
+	return &d->names[e->name >> NAMES_BITS][(e->name & (NAMES - 1)) + e->name_len + 1u];
+}
+
+static uint64_t hash_mac(const struct devices *d, const struct device_entry *e)
+{
+	return text_hash(mac_of(d, e), MAC_LEN);
 }
 
 static uint64_t hash_of_id(int64_t id)
@@ -130,10 +145,11 @@ struct devices *devices_new(void)
 	}
 	d->by_name.hash = hash_name;
 	d->by_id.hash = hash_id;
+	d->by_mac.hash = hash_mac;
 	d->versions = calloc(16, sizeof *d->versions);
 	d->version_cap = 16;
 	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, INDEX_MIN) ||
-	    !index_resize(d, &d->by_id, INDEX_MIN)) {
+	    !index_resize(d, &d->by_id, INDEX_MIN) || !index_resize(d, &d->by_mac, INDEX_MIN)) {
 		devices_free(&d);
 		return NULL;
 	}
@@ -162,6 +178,7 @@ void devices_free(struct devices **dp)
 	free(d->free_list);
 	free(d->by_name.slots);
 	free(d->by_id.slots);
+	free(d->by_mac.slots);
 	map_free(&d->version_ids);
 	free(d);
 	*dp = NULL;
@@ -202,6 +219,35 @@ struct device_entry *devices_by_id(const struct devices *d, int64_t id)
 	return n < 0 ? NULL : record(d, (size_t)n);
 }
 
+static void spell_mac(const uint8_t mac[MAC_LEN], char out[MAC_NAME_LEN + 1])
+{
+	static const char hex[] = "0123456789abcdef";
+	for (int i = 0; i < MAC_LEN; i++) {
+		out[i * 3] = hex[mac[i] >> 4];
+		out[i * 3 + 1] = hex[mac[i] & 15];
+		out[i * 3 + 2] = i == MAC_LEN - 1 ? '\0' : '_';
+	}
+}
+
+struct device_entry *devices_by_mac(const struct devices *d, const char *text)
+{
+	uint8_t mac[MAC_LEN];
+	char name[MAC_NAME_LEN + 1];
+	if (!text_unhex(text, mac, sizeof mac)) {
+		return NULL;
+	}
+	const struct index *x = &d->by_mac;
+	for (size_t at = text_hash((const char *)mac, MAC_LEN) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		struct device_entry *e = record(d, x->slots[at] - 1);
+		if (memcmp(mac_of(d, e), mac, MAC_LEN) == 0) {
+			return e;
+		}
+	}
+	spell_mac(mac, name);
+	struct device_entry *named = devices_by_name(d, name, MAC_NAME_LEN);
+	return named && !named->has_mac ? named : NULL;
+}
+
 /* Grows a list of blocks by one of `size` bytes. */
 static bool add_block(void ***blocks, size_t *count, size_t size)
 {
@@ -218,22 +264,44 @@ static bool add_block(void ***blocks, size_t *count, size_t size)
 	return true;
 }
 
+/* A block of names with room for so many bytes is the last one. */
+static bool reserve_names(struct devices *d, size_t bytes)
+{
+	if (d->name_blocks > 0 && d->name_used + bytes <= NAMES) {
+		return true;
+	}
+	void **blocks = (void **)d->names;
+	bool ok = add_block(&blocks, &d->name_blocks, NAMES);
+	d->names = (char **)blocks;
+	d->name_used = ok ? 0 : d->name_used;
+	return ok;
+}
+
 static bool store_name(struct devices *d, struct device_entry *e, const char *name, size_t len)
 {
-	if (d->name_blocks == 0 || d->name_used + len + 1 > NAMES) {
-		void **blocks = (void **)d->names;
-		bool ok = add_block(&blocks, &d->name_blocks, NAMES);
-		d->names = (char **)blocks;
-		if (!ok) {
-			return false;
-		}
-		d->name_used = 0;
+	if (!reserve_names(d, len + 1)) {
+		return false;
 	}
 	size_t ref = ((d->name_blocks - 1) << NAMES_BITS) + d->name_used;
 	memcpy(&d->names[d->name_blocks - 1][d->name_used], name, len + 1);
 	d->name_used += len + 1;
 	e->name = (uint32_t)ref;
 	e->name_len = (uint8_t)len;
+	return true;
+}
+
+/* Makes room for a MAC behind its name: there, if the name is the last one, else at a new place. */
+static bool reserve_mac(struct devices *d, struct device_entry *e)
+{
+	size_t end = ((d->name_blocks - 1) << NAMES_BITS) + d->name_used;
+	bool last = e->name + e->name_len + 1u == end && d->name_used + MAC_LEN <= NAMES;
+	if (!last) {
+		const char *old = devices_name(d, e);
+		if (!reserve_names(d, e->name_len + 1u + MAC_LEN) || !store_name(d, e, old, e->name_len)) {
+			return false;
+		}
+	}
+	d->name_used += MAC_LEN;
 	return true;
 }
 
@@ -313,26 +381,65 @@ static void give_record(struct devices *d, size_t n)
 	d->free_list[d->free_count++] = (uint32_t)n;
 }
 
+static void forget_mac(struct devices *d, struct device_entry *e, size_t n)
+{
+	if (e->has_mac) {
+		index_remove(d, &d->by_mac, n);
+		e->has_mac = 0;
+	}
+}
+
+bool devices_set_mac(struct devices *d, struct device_entry *e, const char *text)
+{
+	uint8_t mac[MAC_LEN];
+	char name[MAC_NAME_LEN + 1];
+	size_t n = (size_t)number_of(d, e->id);
+	if (*text && !text_unhex(text, mac, sizeof mac)) {
+		return false;
+	}
+	if (*text) {
+		spell_mac(mac, name);
+	}
+	if (!*text || strcmp(name, devices_name(d, e)) == 0) {
+		forget_mac(d, e, n);
+		return true;
+	}
+	bool had = e->has_mac;
+	if (had && memcmp(mac_of(d, e), mac, MAC_LEN) == 0) {
+		return true;
+	}
+	forget_mac(d, e, n); /* first: it is found by the old one */
+	if (!index_reserve(d, &d->by_mac) || (!had && !reserve_mac(d, e))) {
+		return false;
+	}
+	memcpy(mac_of(d, e), mac, MAC_LEN);
+	e->has_mac = 1;
+	index_add(d, &d->by_mac, n);
+	return true;
+}
+
 struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version)
 {
 	size_t len = strlen(name);
 	int64_t known = number_of(d, id);
+	if (product_id > PRODUCT_MAX) {
+		return NULL;
+	}
 	if (known >= 0) {
 		struct device_entry *e = record(d, (size_t)known);
 		if (strcmp(devices_name(d, e), name) != 0) {
 			devices_remove(d, id);
 			return devices_put(d, id, name, product_id, version);
 		}
-		e->product_id = (uint32_t)product_id;
+		e->product_id = (uint32_t)product_id & PRODUCT_MAX;
 		return intern(d, version, &e->version) ? e : NULL;
 	}
 	size_t n;
-	if (len == 0 || len > UINT8_MAX || product_id > UINT32_MAX || !index_reserve(d, &d->by_name) || !index_reserve(d, &d->by_id) ||
-	    !take_record(d, &n)) {
+	if (len == 0 || len > UINT8_MAX || !index_reserve(d, &d->by_name) || !index_reserve(d, &d->by_id) || !take_record(d, &n)) {
 		return NULL;
 	}
 	struct device_entry *e = record(d, n);
-	*e = (struct device_entry){.id = id, .product_id = (uint32_t)product_id};
+	*e = (struct device_entry){.id = id, .product_id = (uint32_t)product_id & PRODUCT_MAX};
 	if (!store_name(d, e, name, len) || !intern(d, version, &e->version)) {
 		give_record(d, n);
 		return NULL;
@@ -346,6 +453,7 @@ void devices_remove(struct devices *d, int64_t id)
 {
 	int64_t n = number_of(d, id);
 	if (n >= 0) {
+		forget_mac(d, record(d, (size_t)n), (size_t)n);
 		index_remove(d, &d->by_name, (size_t)n);
 		index_remove(d, &d->by_id, (size_t)n);
 		give_record(d, (size_t)n);

@@ -1,5 +1,5 @@
-/* The compact device table: what a poll must know of every device, in about 70 bytes each, found by name or by id. Not thread-safe (fleet.c
- * locks).
+/* The compact device table: what a poll must know of every device, in about 85 bytes each, found by name, by id or by MAC. Not thread-safe
+ * (fleet.c locks).
  *
  * Records and names live in blocks that never move, so nothing is ever copied to grow but the two indexes (4 bytes a slot).
  */
@@ -16,12 +16,17 @@ enum {
 };
 
 struct device_entry {
-	int64_t id; /* 0 = free record */
-	uint32_t product_id;
-	uint32_t name;       /* internal reference */
-	uint32_t version;    /* interned: devices_version() */
-	uint32_t seen_s;     /* last sign of life, seconds since 1970; 0 = none since the start */
-	uint32_t epoch : 31; /* of its credentials */
+	int64_t id;    /* 0 = free record */
+	uint64_t pin;  /* told_pin() of the Client-Id it was bound with; 0 = none */
+	uint64_t told; /* told_fingerprint() of what it told last; 0 = never any. Readers set it atomically: fleet_told() */
+	uint32_t product_id : 29;
+	uint32_t bound : 1;
+	uint32_t auto_update : 1;
+	uint32_t has_mac : 1; /* its MAC is not its name: it is kept behind the name */
+	uint32_t name;        /* internal reference */
+	uint32_t version;     /* interned: devices_version() */
+	uint32_t seen_s;      /* last sign of life, seconds since 1970; 0 = none since the start */
+	uint32_t epoch : 31;  /* of its credentials */
 	uint32_t blocked : 1;
 	uint16_t generation; /* of the last full load that saw it */
 	uint8_t marks;       /* DEVICE_...; readers set and clear them atomically */
@@ -36,8 +41,13 @@ size_t devices_count(const struct devices *d);
 struct device_entry *devices_by_name(const struct devices *d, const char *name, size_t len);
 struct device_entry *devices_by_id(const struct devices *d, int64_t id);
 
-/* Inserts or updates (a changed name moves). NULL: out of memory or product_id beyond 32 bits. */
+/* mac: 12 hex digits. Whose MAC that is, or whose name, spelt "94_a9_90_2c_84_b8", unless its MAC is another one. */
+struct device_entry *devices_by_mac(const struct devices *d, const char *mac);
+
+/* Inserts or updates (a changed name moves, and the rest is to be set anew). NULL: out of memory or product_id beyond 29 bits. */
 struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version);
+/* "" = none. Costs memory only where the name does not say it. False: out of memory, or no MAC. */
+bool devices_set_mac(struct devices *d, struct device_entry *e, const char *mac);
 void devices_remove(struct devices *d, int64_t id);
 
 /* NUL-terminated, valid until the device is removed or renamed / for ever. */

@@ -167,11 +167,20 @@ static struct fleet *put_begin(struct putter *p, int64_t id)
 	return p->hold.fleet;
 }
 
-static void put_device(void *ctx, const struct device *d)
+static void put_device(void *ctx, const struct device_row *d)
 {
-	struct fleet *fleet = put_begin(ctx, d->id);
-	fleet_put_device(fleet, d->id, d->name, d->product_id, d->version);
-	fleet_set_credential(fleet, d->id, d->epoch, d->blocked_ms != 0);
+	struct fleet_device row = {.id = d->id,
+				   .product_id = d->product_id,
+				   .epoch = d->epoch,
+				   .pin = d->pin,
+				   .told = d->told,
+				   .blocked = d->blocked,
+				   .bound = d->bound,
+				   .auto_update = d->auto_update,
+				   .name = d->name,
+				   .mac = d->mac,
+				   .version = d->version};
+	fleet_put_device_row(put_begin(ctx, d->id), &row);
 	hold_row(ctx);
 }
 

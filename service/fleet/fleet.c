@@ -125,6 +125,10 @@ const struct device_entry *fleet_device_by_id(const struct fleet *f, int64_t id)
 {
 	return devices_by_id(f->devices, id);
 }
+const struct device_entry *fleet_device_by_mac(const struct fleet *f, const char *mac)
+{
+	return devices_by_mac(f->devices, mac);
+}
 const char *fleet_device_name(const struct fleet *f, const struct device_entry *e)
 {
 	return devices_name(f->devices, e);
@@ -201,6 +205,17 @@ int64_t fleet_seen(const struct device_entry *e, int64_t now_ms)
 	return before ? (int64_t)now_s - before : INT64_MAX;
 }
 
+uint64_t fleet_told(const struct device_entry *e)
+{
+	return __atomic_load_n(&e->told, __ATOMIC_RELAXED);
+}
+
+void fleet_note_told(const struct device_entry *e, uint64_t told)
+{
+	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
+	__atomic_store_n(&own->told, told, __ATOMIC_RELAXED);
+}
+
 bool fleet_is_online(const struct device_entry *e)
 {
 	return (__atomic_load_n(&e->marks, __ATOMIC_RELAXED) & DEVICE_ONLINE) != 0;
@@ -250,13 +265,60 @@ bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t pro
 	return e != NULL;
 }
 
+static void set_credential(struct device_entry *e, int64_t epoch, bool blocked)
+{
+	e->epoch = (uint32_t)epoch & 0x7fffffff;
+	e->blocked = blocked;
+}
+
+static void set_binding(struct device_entry *e, bool bound, bool auto_update, uint64_t pin)
+{
+	e->bound = bound;
+	e->auto_update = auto_update;
+	e->pin = pin;
+}
+
 void fleet_set_credential(struct fleet *f, int64_t device_id, int64_t epoch, bool blocked)
 {
 	struct device_entry *e = devices_by_id(f->devices, device_id);
 	if (e) {
-		e->epoch = (uint32_t)epoch & 0x7fffffff;
-		e->blocked = blocked;
+		set_credential(e, epoch, blocked);
 	}
+}
+
+void fleet_set_binding(struct fleet *f, int64_t device_id, bool bound, bool auto_update, uint64_t pin)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		set_binding(e, bound, auto_update, pin);
+	}
+}
+
+bool fleet_set_mac(struct fleet *f, int64_t device_id, const char *mac)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	return !e || devices_set_mac(f->devices, e, mac);
+}
+
+void fleet_set_told(struct fleet *f, int64_t device_id, uint64_t told)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		fleet_note_told(e, told);
+	}
+}
+
+bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
+{
+	struct device_entry *e = devices_put(f->devices, row->id, row->name, row->product_id, row->version);
+	if (e) {
+		e->generation = f->generation;
+		set_credential(e, row->epoch, row->blocked);
+		set_binding(e, row->bound, row->auto_update, row->pin);
+		fleet_note_told(e, row->told);
+	}
+	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
+	return e && devices_set_mac(f->devices, e, row->mac);
 }
 
 void fleet_drop_device(struct fleet *f, int64_t id)

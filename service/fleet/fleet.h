@@ -77,6 +77,7 @@ void fleet_read(struct fleet *fleet);
 void fleet_done(struct fleet *fleet);
 const struct device_entry *fleet_device(const struct fleet *fleet, const char *name);
 const struct device_entry *fleet_device_by_id(const struct fleet *fleet, int64_t id);
+const struct device_entry *fleet_device_by_mac(const struct fleet *fleet, const char *mac); /* 12 hex digits */
 const char *fleet_device_name(const struct fleet *fleet, const struct device_entry *e);
 const char *fleet_device_version(const struct fleet *fleet, const struct device_entry *e);
 const struct fleet_firmware *fleet_firmware(const struct fleet *fleet, int64_t id);
@@ -95,6 +96,9 @@ size_t fleet_device_count(const struct fleet *fleet);
 size_t fleet_task_count(const struct fleet *fleet);
 
 /* --- notes a reader may leave, inside fleet_read(): a device was seen (relaxed stores) --- */
+/* The fingerprint of the facts that it has told last (model/told.h); 0 = none ever. What it told now is noted before it is written. */
+uint64_t fleet_told(const struct device_entry *e);
+void fleet_note_told(const struct device_entry *e, uint64_t told);
 /* Returns how many seconds it had not been seen (INT64_MAX: never since the start). */
 int64_t fleet_seen(const struct device_entry *e, int64_t now_ms);
 #define FLEET_SENDING INT64_MAX /* it will be handed to the broker any moment */
@@ -111,6 +115,18 @@ void fleet_all_offline(struct fleet *fleet);
 void fleet_write(struct fleet *fleet);
 bool fleet_put_device(struct fleet *fleet, int64_t id, const char *name, int64_t product_id, const char *version);
 void fleet_set_credential(struct fleet *fleet, int64_t device_id, int64_t epoch, bool blocked);
+/* Is it activated, does it want updates, by which Client-Id was it bound (told_pin(); 0 = none)? */
+void fleet_set_binding(struct fleet *fleet, int64_t device_id, bool bound, bool auto_update, uint64_t pin);
+bool fleet_set_mac(struct fleet *fleet, int64_t device_id, const char *mac); /* 12 hex digits, "" = none */
+void fleet_set_told(struct fleet *fleet, int64_t device_id, uint64_t told);
+/* All of these at once: a device's row. */
+struct fleet_device {
+	int64_t id, product_id, epoch;
+	uint64_t pin, told;
+	bool blocked, bound, auto_update;
+	const char *name, *mac, *version;
+};
+bool fleet_put_device_row(struct fleet *fleet, const struct fleet_device *row);
 void fleet_drop_device(struct fleet *fleet, int64_t id);
 /* Facts told by a device, before they are written behind. */
 void fleet_set_version(struct fleet *fleet, int64_t device_id, const char *version);

@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/scoped.h"
+#include "model/told.h"
 #include "store/rows.h"
 #include "store/sql.h"
 
@@ -186,26 +187,34 @@ static bool run_load(struct db *db, const struct loader *loader, const struct lo
 }
 
 /* The callback travels behind one pointer so that run_load() is the same for all. */
-struct device_row {
-	void (*row)(void *ctx, const struct device *);
+struct device_fn {
+	void (*row)(void *ctx, const struct device_row *);
 };
 static void give_device(const PGresult *r, int i, const struct load *load, void *row)
 {
-	const struct device_row *out = row;
-	struct device d = {.id = sql_get_i64(r, i, 0),
-			   .product_id = sql_get_i64(r, i, 2),
-			   .epoch = sql_get_i64(r, i, 4),
-			   .blocked_ms = sql_get_bool(r, i, 5)};
-	sql_copy_text(r, i, 1, d.name, sizeof d.name);
-	sql_copy_text(r, i, 3, d.version, sizeof d.version);
+	const struct device_fn *out = row;
+	struct device_row d = {.id = sql_get_i64(r, i, 0),
+			       .name = sql_get_text(r, i, 1),
+			       .product_id = sql_get_i64(r, i, 2),
+			       .version = sql_get_text(r, i, 3),
+			       .epoch = sql_get_i64(r, i, 4),
+			       .blocked = sql_get_bool(r, i, 5),
+			       .bound = sql_get_bool(r, i, 6),
+			       .auto_update = sql_get_bool(r, i, 7),
+			       .mac = sql_get_text(r, i, 8),
+			       .pin = told_pin(sql_get_text(r, i, 9)),
+			       .told = (uint64_t)sql_get_i64(r, i, 10)};
 	out->row(load->ctx, &d);
 }
 static const struct loader devices =
-	LOADER("devices", "id, name, product_id, version, epoch, blocked_at IS NOT NULL FROM devices", "true", "true", "id", give_device);
+	LOADER("devices",
+	       "d.id, d.name, d.product_id, d.version, d.epoch, d.blocked_at IS NOT NULL, d.bound_at IS NOT NULL, d.auto_update, d.mac,"
+	       " d.client_uuid, f.told FROM devices d LEFT JOIN device_facts f ON f.device_id = d.id",
+	       "true", "true", "d.id", give_device);
 
-bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device *), struct err *err)
+bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device_row *), struct err *err)
 {
-	return run_load(db, &devices, load, &(struct device_row){row}, err);
+	return run_load(db, &devices, load, &(struct device_fn){row}, err);
 }
 
 struct firmware_row {

@@ -46,8 +46,15 @@ struct load {
 	size_t count;
 	void *ctx;
 };
-/* id, name, product_id, version, epoch and blocked_ms (0 or not) are set. */
-bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device *), struct err *err);
+/* What the snapshot keeps of a device; the texts stand as long as the call. */
+struct device_row {
+	int64_t id, product_id, epoch;
+	uint64_t pin;  /* told_pin() of the Client-Id it was bound with */
+	uint64_t told; /* told_fingerprint() of what it told last; 0 = never any */
+	bool blocked, bound, auto_update;
+	const char *name, *mac, *version; /* "" = none */
+};
+bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device_row *), struct err *err);
 /* Firmware that is not deleted. */
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err);
 /* Active passive assignments and standing rollouts, and standing ones that have ended while tasks of them go on. */

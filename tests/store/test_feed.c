@@ -21,6 +21,7 @@
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
+#include "model/told.h"
 #include "pg.h"
 #include "store/db.h"
 #include "store/feed.h"
@@ -358,6 +359,27 @@ static void a_change_is_followed(void **state)
 	assert_false(feed_wait(feed, 22, 20)); /* not yet there */
 }
 
+/* What a Xiaozhi check asks of a device: by a change, and by a full load. */
+static void a_device_s_binding_and_facts_are_followed(void **state)
+{
+	(void)state;
+	change("BEGIN; UPDATE devices SET bound_at = now(), client_uuid = 'me', mac = '94A9902C84B8', auto_update = false WHERE id = 1;"
+	       "INSERT INTO device_facts VALUES (1, -5, 0, true, '', '', '', '', '', NULL, '', '');"
+	       " SELECT change_append('device', '{1,2}'), pg_notify('otad', ''); COMMIT");
+	assert_true(feed_wait(feed, 21, WAIT_MS));
+	for (int round = 0; round < 2; round++) {
+		fleet_read(fleet);
+		const struct device_entry *e = fleet_device_by_mac(fleet, "94A9902C84B8");
+		assert_ptr_equal(e, fleet_device(fleet, "d1"));
+		assert_true(e->bound && !e->auto_update && e->pin == told_pin("me") && fleet_told(e) == (uint64_t)-5);
+		e = fleet_device(fleet, "d2");
+		assert_true(!e->bound && e->auto_update && e->pin == 0 && fleet_told(e) == 0);
+		fleet_done(fleet);
+		change("SELECT change_append('device', '{}'), pg_notify('otad', '')");
+		assert_true(feed_wait(feed, 22 + round, WAIT_MS));
+	}
+}
+
 static int64_t append(int64_t device)
 {
 	char sql[64];
@@ -496,6 +518,7 @@ int main(void)
 		PLAIN(many_ids_in_one_change_are_read_whole),
 		FOLLOWED(the_first_load_has_everything),
 		FOLLOWED(a_change_is_followed),
+		FOLLOWED(a_device_s_binding_and_facts_are_followed),
 		FOLLOWED(what_we_applied_ourselves_is_not_read_again),
 		FOLLOWED(bulk_work_is_one_change_and_one_load),
 		FOLLOWED(a_follower_that_missed_trimmed_changes_reads_everything),

@@ -96,6 +96,8 @@ static void what_does_not_fit_is_refused(void **state)
 	assert_ptr_equal(by_name(name), devices_by_id(d, 1));
 	assert_null(devices_put(d, 2, "", 1, ""));
 	assert_null(devices_put(d, 3, "a", (int64_t)UINT32_MAX + 1, ""));
+	assert_null(devices_put(d, 3, "a", 1 << 29, ""));
+	assert_null(devices_put(d, 1, name, 1 << 29, ""));
 	assert_int_equal(devices_count(d), 1);
 }
 
@@ -160,6 +162,93 @@ static void agrees_with_an_array_under_random_changes(void **state)
 	assert_int_equal(walked, count);
 }
 
+static void a_name_that_spells_a_mac_is_found_by_it(void **state)
+{
+	(void)state;
+	struct device_entry *e = devices_put(d, 5, "94_a9_90_2c_84_b8", 2, "");
+	devices_put(d, 6, "94_A9_90_2C_84_B9", 2, ""); /* another spelling is a name like any other */
+	assert_ptr_equal(devices_by_mac(d, "94A9902C84B8"), e);
+	assert_ptr_equal(devices_by_mac(d, "94a9902c84b8"), e);
+	assert_true(devices_set_mac(d, e, "94A9902C84B8"));
+	assert_false(e->has_mac); /* the name says it */
+	assert_ptr_equal(devices_by_mac(d, "94A9902C84B8"), e);
+	assert_null(devices_by_mac(d, "94A9902C84B9"));
+	assert_null(devices_by_mac(d, "94A9902C84"));
+	assert_null(devices_by_mac(d, "94A9902C84BX"));
+	assert_null(devices_by_mac(d, ""));
+	assert_false(devices_set_mac(d, e, "nonsense"));
+}
+
+static void a_mac_counts_for_more_than_the_name(void **state)
+{
+	(void)state;
+	struct device_entry *named = devices_put(d, 5, "94_a9_90_2c_84_b8", 2, "");
+	struct device_entry *other = devices_put(d, 6, "lamp", 2, "");
+	assert_true(devices_set_mac(d, named, "000000000001"));
+	assert_null(devices_by_mac(d, "94A9902C84B8"));
+	assert_ptr_equal(devices_by_mac(d, "000000000001"), named);
+	assert_true(devices_set_mac(d, other, "94A9902C84B8"));
+	assert_ptr_equal(devices_by_mac(d, "94A9902C84B8"), other);
+	assert_true(devices_set_mac(d, named, ""));
+	assert_null(devices_by_mac(d, "000000000001"));
+	devices_remove(d, 6);
+	assert_ptr_equal(devices_by_mac(d, "94A9902C84B8"), named);
+}
+
+static void a_device_keeps_its_name_when_its_mac_moves_it(void **state)
+{
+	(void)state;
+	struct device_entry *e = devices_put(d, 5, "lamp", 2, "");
+	devices_put(d, 6, "desk", 2, "");
+	assert_true(devices_set_mac(d, e, "0000000000AA")); /* not the last name any more */
+	assert_string_equal(devices_name(d, e), "lamp");
+	assert_string_equal(devices_name(d, by_name("desk")), "desk");
+	assert_ptr_equal(by_name("lamp"), e);
+	assert_true(devices_set_mac(d, e, "0000000000AB"));
+	assert_null(devices_by_mac(d, "0000000000AA"));
+	assert_ptr_equal(devices_by_mac(d, "0000000000AB"), e);
+	e = devices_put(d, 5, "torch", 2, ""); /* renamed: the rest is set anew */
+	assert_null(devices_by_mac(d, "0000000000AB"));
+	assert_true(devices_set_mac(d, e, "0000000000AB"));
+	assert_ptr_equal(devices_by_mac(d, "0000000000AB"), e);
+}
+
+static void macs_agree_with_an_array_under_random_changes(void **state)
+{
+	(void)state;
+	int macs[IDS] = {0}; /* 0 = no such device, or none */
+	char name[24];
+	srand(2);
+	for (int i = 0; i < 20000; i++) {
+		int64_t id = 1 + rand() % (IDS - 1);
+		int kind = rand() % 4;
+		if (kind == 0) {
+			devices_remove(d, id);
+			macs[id] = 0;
+			continue;
+		}
+		snprintf(name, sizeof name, kind == 1 ? "00_00_00_00_%02x_%02x" : "n%d", (int)id >> 8, (int)id & 255);
+		struct device_entry *e = devices_put(d, id, name, 1, "");
+		assert_non_null(e);
+		macs[id] = kind == 3 ? 0 : (int)id + IDS * (rand() % 3);
+		snprintf(name, sizeof name, "%012X", macs[id]);
+		assert_true(devices_set_mac(d, e, macs[id] ? name : ""));
+	}
+	for (int64_t id = 1; id < IDS; id++) {
+		for (int k = 0; k < 3; k++) {
+			snprintf(name, sizeof name, "%012X", (int)id + IDS * k);
+			const struct device_entry *e = devices_by_mac(d, name);
+			assert_true(macs[id] == (int)id + IDS * k ? e && e->id == id : !e || e->id != id || macs[id] == 0);
+		}
+	}
+}
+
+static void a_record_is_small(void **state)
+{
+	(void)state;
+	assert_true(sizeof(struct device_entry) <= 48);
+}
+
 /* Odd devices cannot fill memory with versions. */
 static void versions_beyond_the_bound_are_held_as_unknown(void **state)
 {
@@ -186,6 +275,11 @@ int main(void)
 		TEST(what_does_not_fit_is_refused),
 		TEST(records_do_not_move),
 		TEST(agrees_with_an_array_under_random_changes),
+		TEST(a_name_that_spells_a_mac_is_found_by_it),
+		TEST(a_mac_counts_for_more_than_the_name),
+		TEST(a_device_keeps_its_name_when_its_mac_moves_it),
+		TEST(macs_agree_with_an_array_under_random_changes),
+		TEST(a_record_is_small),
 		TEST(versions_beyond_the_bound_are_held_as_unknown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,51 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* --- devices --- */
+
+static void a_row_sets_all_that_is_kept_of_a_device(void **state)
+{
+	(void)state;
+	struct fleet_device row = {.id = 1,
+				   .product_id = 3,
+				   .epoch = 7,
+				   .pin = 11,
+				   .told = UINT64_MAX,
+				   .blocked = true,
+				   .bound = true,
+				   .auto_update = true,
+				   .name = "esp-1",
+				   .mac = "94A9902C84B8",
+				   .version = "2.0"};
+	assert_true(fleet_put_device_row(fleet, &row));
+	const struct device_entry *e = fleet_device_by_mac(fleet, "94A9902C84B8");
+	assert_ptr_equal(e, fleet_device(fleet, "esp-1"));
+	assert_true(e->product_id == 3 && e->epoch == 7 && e->blocked && e->bound && e->auto_update && e->pin == 11);
+	assert_true(fleet_told(e) == UINT64_MAX);
+	assert_string_equal(fleet_device_version(fleet, e), "2.0");
+	row = (struct fleet_device){.id = 1, .product_id = 3, .epoch = 8, .name = "esp-1", .mac = "", .version = ""};
+	assert_true(fleet_put_device_row(fleet, &row));
+	assert_null(fleet_device_by_mac(fleet, "94A9902C84B8"));
+	assert_true(e->epoch == 8 && !e->blocked && !e->bound && !e->auto_update && e->pin == 0 && fleet_told(e) == 0);
+}
+
+static void binding_mac_and_facts_are_set_one_by_one(void **state)
+{
+	(void)state;
+	const struct device_entry *e = fleet_device(fleet, "esp-2");
+	assert_true(!e->bound && !e->auto_update && e->pin == 0 && fleet_told(e) == 0);
+	fleet_set_binding(fleet, 2, true, false, 5);
+	fleet_set_told(fleet, 2, 6);
+	assert_true(fleet_set_mac(fleet, 2, "94A9902C84B8"));
+	assert_true(e->bound && !e->auto_update && e->pin == 5 && fleet_told(e) == 6);
+	assert_ptr_equal(fleet_device_by_mac(fleet, "94A9902C84B8"), e);
+	fleet_note_told(e, 7);
+	assert_true(fleet_told(e) == 7);
+	fleet_set_binding(fleet, 99, true, true, 1); /* nobody */
+	fleet_set_told(fleet, 99, 1);
+	assert_true(fleet_set_mac(fleet, 99, ""));
+}
+
 /* --- tasks --- */
 
 static void an_older_row_of_a_task_is_ignored(void **state)
@@ -402,6 +447,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(a_row_sets_all_that_is_kept_of_a_device),
+		TEST(binding_mac_and_facts_are_set_one_by_one),
 		TEST(an_older_row_of_a_task_is_ignored),
 		TEST(an_ended_task_does_not_come_back),
 		TEST(a_task_that_ended_before_it_was_heard_of_does_not_appear),
