@@ -502,6 +502,34 @@ ALTER TABLE public.firmware ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 --
+-- Name: forced_fixes; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.forced_fixes (
+    id bigint NOT NULL,
+    from_version text NOT NULL,
+    board text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT forced_fixes_board_check CHECK ((((octet_length(board) >= 1) AND (octet_length(board) <= 64)) AND (board !~ '[*].'::text))),
+    CONSTRAINT forced_fixes_from_version_check CHECK (((octet_length(from_version) >= 1) AND (octet_length(from_version) <= 64)))
+);
+
+ALTER TABLE public.forced_fixes OWNER TO otad_owner;
+
+--
+-- Name: forced_fixes_id_seq; Type: SEQUENCE; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE public.forced_fixes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.forced_fixes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: gateways; Type: TABLE; Schema: public; Owner: otad_owner
 --
 
@@ -623,9 +651,14 @@ CREATE TABLE public.products (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     images text DEFAULT 'any'::text NOT NULL,
     identity text DEFAULT 'mac'::text NOT NULL,
+    boards text[] DEFAULT '{}'::text[] NOT NULL,
+    partitions text[] DEFAULT '{}'::text[] NOT NULL,
+    unbound_updates boolean DEFAULT false NOT NULL,
+    CONSTRAINT products_boards_check CHECK ((cardinality(boards) <= 32)),
     CONSTRAINT products_identity_check CHECK ((identity = ANY (ARRAY['mac'::text, 'pinned'::text, 'licence'::text]))),
     CONSTRAINT products_images_check CHECK ((images = ANY (ARRAY['any'::text, 'esp32'::text]))),
-    CONSTRAINT products_key_check CHECK ((key ~ '^[A-Za-z0-9._-]{1,64}$'::text))
+    CONSTRAINT products_key_check CHECK ((key ~ '^[A-Za-z0-9._-]{1,64}$'::text)),
+    CONSTRAINT products_partitions_check CHECK ((cardinality(partitions) <= 32))
 );
 
 ALTER TABLE public.products OWNER TO otad_owner;
@@ -808,6 +841,32 @@ ALTER TABLE public.uploads ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 --
+-- Name: voices; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.voices (
+    product_id bigint NOT NULL,
+    mqtt text NOT NULL,
+    gateway_of bigint GENERATED ALWAYS AS (
+CASE
+    WHEN (mqtt = 'gateway'::text) THEN product_id
+    ELSE NULL::bigint
+END) STORED,
+    ws_url text NOT NULL,
+    ws_token bytea,
+    ws_version integer NOT NULL,
+    rev bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT voices_check CHECK (((ws_url <> ''::text) OR ((ws_token IS NULL) AND (ws_version = 0)))),
+    CONSTRAINT voices_mqtt_check CHECK ((mqtt = ANY (ARRAY['own'::text, 'gateway'::text, 'none'::text]))),
+    CONSTRAINT voices_ws_url_check CHECK ((octet_length(ws_url) < 4000)),
+    CONSTRAINT voices_ws_version_check CHECK (((ws_version >= 0) AND (ws_version <= 255)))
+);
+
+ALTER TABLE public.voices OWNER TO otad_owner;
+
+--
 -- Name: events_default; Type: TABLE ATTACH; Schema: public; Owner: otad_owner
 --
 
@@ -910,6 +969,20 @@ ALTER TABLE ONLY public.devices
 
 ALTER TABLE ONLY public.firmware
     ADD CONSTRAINT firmware_pkey PRIMARY KEY (id);
+
+--
+-- Name: forced_fixes forced_fixes_from_version_board_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.forced_fixes
+    ADD CONSTRAINT forced_fixes_from_version_board_key UNIQUE (from_version, board);
+
+--
+-- Name: forced_fixes forced_fixes_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.forced_fixes
+    ADD CONSTRAINT forced_fixes_pkey PRIMARY KEY (id);
 
 --
 -- Name: gateways gateways_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
@@ -1036,6 +1109,13 @@ ALTER TABLE ONLY public.tokens
 
 ALTER TABLE ONLY public.uploads
     ADD CONSTRAINT uploads_pkey PRIMARY KEY (id);
+
+--
+-- Name: voices voices_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.voices
+    ADD CONSTRAINT voices_pkey PRIMARY KEY (product_id);
 
 --
 -- Name: activations_ended; Type: INDEX; Schema: public; Owner: otad_owner
@@ -1272,6 +1352,20 @@ ALTER TABLE ONLY public.tokens
     ADD CONSTRAINT tokens_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES public.operators(id) ON DELETE CASCADE;
 
 --
+-- Name: voices voices_gateway_of_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.voices
+    ADD CONSTRAINT voices_gateway_of_fkey FOREIGN KEY (gateway_of) REFERENCES public.gateways(product_id);
+
+--
+-- Name: voices voices_product_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.voices
+    ADD CONSTRAINT voices_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.products(id) ON DELETE CASCADE;
+
+--
 -- Name: SCHEMA public; Type: ACL; Schema: -; Owner: pg_database_owner
 --
 
@@ -1379,6 +1473,18 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.firmware TO otad_service;
 --
 
 GRANT SELECT,USAGE ON SEQUENCE public.firmware_id_seq TO otad_service;
+
+--
+-- Name: TABLE forced_fixes; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.forced_fixes TO otad_service;
+
+--
+-- Name: SEQUENCE forced_fixes_id_seq; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,USAGE ON SEQUENCE public.forced_fixes_id_seq TO otad_service;
 
 --
 -- Name: TABLE gateways; Type: ACL; Schema: public; Owner: otad_owner
@@ -1493,6 +1599,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.uploads TO otad_service;
 --
 
 GRANT SELECT,USAGE ON SEQUENCE public.uploads_id_seq TO otad_service;
+
+--
+-- Name: TABLE voices; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.voices TO otad_service;
 
 --
 -- PostgreSQL database dump complete

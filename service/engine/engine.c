@@ -102,7 +102,7 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 	       (e->teller = teller_new()) && (e->alarms = alarms_new()) &&
 	       (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
-	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, revoked_ms, err)) &&
+	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, e->seal_key, revoked_ms, err)) &&
 	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err));
 }
 

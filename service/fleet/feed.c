@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
+#include "model/fix.h"
 #include "store/db.h"
 #include "store/feed.h"
 
@@ -22,6 +23,7 @@ enum { LOOK_MS = 5000, RETRY_MS = 500, OWN_RING = 1024, LOAD_HOLD = 512 };
 struct feed {
 	struct fleet *fleet;
 	const struct db_config *config;
+	const struct seal_key *seal;
 	int64_t revoked_ms;
 	struct db *db;
 	pthread_t thread;
@@ -184,6 +186,18 @@ static void put_device(void *ctx, const struct device_row *d)
 	hold_row(ctx);
 }
 
+static void put_product(void *ctx, const struct product *product, const struct voice *voice, const struct voice_means *means)
+{
+	fleet_put_product(put_begin(ctx, product->id), product, voice, means);
+	hold_row(ctx);
+}
+
+static void put_fix(void *ctx, const struct fix *fix)
+{
+	fleet_put_fix(put_begin(ctx, fix->id), fix);
+	hold_row(ctx);
+}
+
 static void put_firmware(void *ctx, const struct firmware *firmware)
 {
 	fleet_put_firmware(put_begin(ctx, firmware->id), firmware);
@@ -291,8 +305,11 @@ static bool load_kind(struct feed *f, enum change_kind kind, const struct load *
 	case CHANGE_TOKEN:
 		return store_load_tokens(f->db, load, put_token, err);
 	case CHANGE_PRODUCT:
+		return store_load_products(f->db, f->seal, load, put_product, err);
+	case CHANGE_FIX:
+		return store_load_fixes(f->db, load, put_fix, err);
 	case CHANGE_KINDS:
-		break; /* nothing of them is held in memory */
+		break; /* a kind of a newer replica */
 	}
 	return true;
 }
@@ -317,10 +334,8 @@ static bool apply_tokens(struct feed *f, const struct change *c, struct err *err
 static bool apply_rows(struct feed *f, struct change *c, struct err *err)
 {
 	static void (*const drops[CHANGE_KINDS])(struct fleet *, int64_t) = {
-		[CHANGE_DEVICE] = fleet_drop_device,
-		[CHANGE_FIRMWARE] = fleet_drop_firmware,
-		[CHANGE_ROLLOUT] = fleet_drop_rollout,
-		[CHANGE_TASK] = fleet_drop_task,
+		[CHANGE_PRODUCT] = fleet_drop_product,   [CHANGE_FIX] = fleet_drop_fix,         [CHANGE_DEVICE] = fleet_drop_device,
+		[CHANGE_FIRMWARE] = fleet_drop_firmware, [CHANGE_ROLLOUT] = fleet_drop_rollout, [CHANGE_TASK] = fleet_drop_task,
 	};
 	void (*drop)(struct fleet *, int64_t) = c->kind < CHANGE_KINDS ? drops[c->kind] : NULL;
 	if (!drop) {
@@ -347,7 +362,8 @@ static bool load_rows(struct feed *f, int64_t *position, struct err *err)
 	int64_t oldest;
 	bool ok = store_feed_bounds(f->db, &oldest, position, err);
 	/* firmware before tasks and assignments: their file names carry its hash */
-	static const enum change_kind order[] = {CHANGE_DEVICE, CHANGE_FIRMWARE, CHANGE_TASK, CHANGE_ROLLOUT, CHANGE_TOKEN};
+	static const enum change_kind order[] = {CHANGE_PRODUCT, CHANGE_FIX,     CHANGE_DEVICE, CHANGE_FIRMWARE,
+						 CHANGE_TASK,    CHANGE_ROLLOUT, CHANGE_TOKEN};
 	for (size_t i = 0; ok && i < sizeof order / sizeof *order; i++) {
 		ok = load_kind(f, order[i], &all, err);
 	}
@@ -513,7 +529,8 @@ static bool feed_begin(struct feed *f, struct err *err)
 	return true;
 }
 
-struct feed *feed_start(struct fleet *fleet, const struct db_config *config, int64_t revoked_ms, struct err *err)
+struct feed *feed_start(struct fleet *fleet, const struct db_config *config, const struct seal_key *seal, int64_t revoked_ms,
+			struct err *err)
 {
 	struct feed *f = calloc(1, sizeof *f);
 	if (!f) {
@@ -528,6 +545,7 @@ struct feed *feed_start(struct fleet *fleet, const struct db_config *config, int
 	pthread_mutex_init(&f->lock, NULL);
 	f->fleet = fleet;
 	f->config = config;
+	f->seal = seal;
 	f->revoked_ms = revoked_ms;
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!feed_begin(f, err)) {

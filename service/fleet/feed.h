@@ -11,10 +11,12 @@ struct db_config;
 struct err;
 struct feed;
 struct fleet;
+struct seal_key;
 
-/* Loads everything (logged with its duration), then starts following. revoked_ms: how far back revoked pushes matter (their aliases' life).
- * config must outlive it. */
-struct feed *feed_start(struct fleet *fleet, const struct db_config *config, int64_t revoked_ms, struct err *err);
+/* Loads everything (logged with its duration), then starts following. seal opens what products' devices are told. revoked_ms: how
+ * far back revoked pushes matter (their aliases' life). config and seal must outlive it. */
+struct feed *feed_start(struct fleet *fleet, const struct db_config *config, const struct seal_key *seal, int64_t revoked_ms,
+			struct err *err);
 void feed_stop(struct feed **feed);
 
 /* The change at pos is in the snapshot already: the caller has put its rows there. Any thread. */

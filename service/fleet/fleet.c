@@ -6,6 +6,7 @@
 
 #include "common/map.h"
 #include "common/text.h"
+#include "fleet/fixes.h"
 #include "metrics/metrics.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ENDED_RING = 4096, WALK = 4096 };
@@ -17,6 +18,8 @@ struct fleet {
 	uint16_t generation;
 	uint16_t token_generation;
 	struct devices *devices;
+	struct products *products;
+	struct fixes *fixes;
 	struct standings *standings;
 	struct map firmware;         /* id -> fleet_firmware */
 	struct map firmware_by_head; /* first 8 bytes of the hash -> one of them */
@@ -32,12 +35,26 @@ struct fleet {
 	size_t ended_at;
 };
 
+static bool new_parts(struct fleet *f)
+{
+	return (f->devices = devices_new()) && (f->products = products_new()) && (f->fixes = fixes_new()) &&
+	       (f->standings = standings_new());
+}
+
+static void free_parts(struct fleet *f)
+{
+	devices_free(&f->devices);
+	products_free(&f->products);
+	fixes_free(&f->fixes);
+	standings_free(&f->standings);
+}
+
 struct fleet *fleet_new(const struct digest_key *alias_key, int64_t push_ttl_ms)
 {
 	struct fleet *f = calloc(1, sizeof *f);
-	if (!f || !(f->devices = devices_new()) || !(f->standings = standings_new())) {
+	if (!f || !new_parts(f)) {
 		if (f) {
-			devices_free(&f->devices);
+			free_parts(f);
 		}
 		free(f);
 		return NULL;
@@ -69,8 +86,7 @@ void fleet_free(struct fleet **fp)
 	if (!f) {
 		return;
 	}
-	devices_free(&f->devices);
-	standings_free(&f->standings);
+	free_parts(f);
 	free_values(&f->firmware);
 	free_values(&f->tasks);
 	free_values(&f->assignments);
@@ -156,6 +172,18 @@ const struct fleet_task *fleet_task(const struct fleet *f, int64_t id)
 const struct fleet_assignment *fleet_assignments_of(const struct fleet *f, int64_t device_id)
 {
 	return map_get(&f->assignments_by_device, key(device_id));
+}
+const struct fleet_product *fleet_product(const struct fleet *f, int64_t id)
+{
+	return products_get(f->products, id);
+}
+const struct fleet_product *fleet_product_of_board(const struct fleet *f, const char *board_name, const char *board_type)
+{
+	return products_of_board(f->products, board_name, board_type);
+}
+bool fleet_is_forced_fix(const struct fleet *f, const char *version, const char *board_name, const char *board_type)
+{
+	return fixes_match(f->fixes, version, board_name, board_type);
 }
 const struct standings *fleet_standings(const struct fleet *f)
 {
@@ -263,6 +291,26 @@ bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t pro
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
 	return e != NULL;
+}
+
+bool fleet_put_product(struct fleet *f, const struct product *product, const struct voice *voice, const struct voice_means *means)
+{
+	return products_put(f->products, product, voice, means, f->generation);
+}
+
+void fleet_drop_product(struct fleet *f, int64_t id)
+{
+	products_drop(f->products, id);
+}
+
+bool fleet_put_fix(struct fleet *f, const struct fix *fix)
+{
+	return fixes_put(f->fixes, fix, f->generation);
+}
+
+void fleet_drop_fix(struct fleet *f, int64_t id)
+{
+	fixes_drop(f->fixes, id);
 }
 
 static void set_credential(struct device_entry *e, int64_t epoch, bool blocked)
@@ -717,22 +765,27 @@ static void drop_stale(struct fleet *f, const struct map *m, size_t generation_a
 	}
 }
 
-void fleet_load_end(struct fleet *f)
+/* Of all but devices. */
+static void sweep(struct fleet *f)
 {
-	end_load_devices(f);
+	products_sweep(f->products, f->generation);
+	fixes_sweep(f->fixes, f->generation);
 	standings_sweep(f->standings, f->generation);
 	drop_stale(f, &f->tasks, offsetof(struct fleet_task, generation), fleet_drop_task);
 	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), drop_assignment);
 	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
 }
 
+void fleet_load_end(struct fleet *f)
+{
+	end_load_devices(f);
+	sweep(f);
+}
+
 void fleet_forget(struct fleet *f)
 {
 	f->generation++;
-	standings_sweep(f->standings, f->generation);
-	drop_stale(f, &f->tasks, offsetof(struct fleet_task, generation), fleet_drop_task);
-	drop_stale(f, &f->assignments, offsetof(struct fleet_assignment, generation), drop_assignment);
-	drop_stale(f, &f->firmware, offsetof(struct fleet_firmware, generation), fleet_drop_firmware);
+	sweep(f);
 	map_free(&f->revoked);
 	map_free(&f->ended);
 	memset(f->ended_ring, 0, sizeof f->ended_ring);

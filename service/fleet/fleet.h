@@ -14,11 +14,13 @@
 
 #include "common/alias.h"
 #include "fleet/devices.h"
+#include "fleet/products.h"
 #include "fleet/standings.h"
 #include "model/nouns.h"
 #include "model/task.h"
 
 struct digest_key;
+struct fix; /* model/fix.h */
 struct fleet;
 
 struct fleet_firmware {
@@ -88,6 +90,11 @@ const struct fleet_task *fleet_tasks_of(const struct fleet *fleet, int64_t devic
 const struct fleet_task *fleet_task(const struct fleet *fleet, int64_t id);
 const struct fleet_assignment *fleet_assignments_of(const struct fleet *fleet, int64_t device_id);
 const struct fleet_token *fleet_token(const struct fleet *fleet, const uint8_t hash[32]);
+const struct fleet_product *fleet_product(const struct fleet *fleet, int64_t id);
+/* Whose board is it, by its name or else its type ("" = not told)? NULL: nobody's. */
+const struct fleet_product *fleet_product_of_board(const struct fleet *fleet, const char *board_name, const char *board_type);
+/* Must this firmware go, whatever else stands against an update? */
+bool fleet_is_forced_fix(const struct fleet *fleet, const char *version, const char *board_name, const char *board_type);
 const struct standings *fleet_standings(const struct fleet *fleet);
 bool fleet_is_revoked(const struct fleet *fleet, int64_t task_id);
 /* Walks the live tasks. */
@@ -130,6 +137,10 @@ bool fleet_put_device_row(struct fleet *fleet, const struct fleet_device *row);
 void fleet_drop_device(struct fleet *fleet, int64_t id);
 /* Facts told by a device, before they are written behind. */
 void fleet_set_version(struct fleet *fleet, int64_t device_id, const char *version);
+bool fleet_put_product(struct fleet *fleet, const struct product *product, const struct voice *voice, const struct voice_means *means);
+void fleet_drop_product(struct fleet *fleet, int64_t id);
+bool fleet_put_fix(struct fleet *fleet, const struct fix *fix);
+void fleet_drop_fix(struct fleet *fleet, int64_t id);
 bool fleet_put_firmware(struct fleet *fleet, const struct firmware *firmware);
 void fleet_drop_firmware(struct fleet *fleet, int64_t id);
 void fleet_learn_version(struct fleet *fleet, int64_t firmware_id, const char *version);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "model/nouns.h"
+#include "model/product.h"
 #include "model/task.h"
 
 /* Ascending ids after `after` (0 = from the start), at most `limit`. Ids of 0 and an empty name: any. */

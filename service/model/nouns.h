@@ -31,18 +31,6 @@ enum product_images { IMAGES_ANY, IMAGES_ESP32 };
 /* What makes a known device believed: its MAC; the Client-Id it was bound with besides; or that, bound by a licence's HMAC only. */
 enum identity_policy { IDENTITY_MAC, IDENTITY_PINNED, IDENTITY_LICENCE };
 
-struct product {
-	int64_t id;
-	char key[NAME_SIZE];
-	char name[TEXT_SIZE];
-	char description[DESCRIPTION_SIZE];
-	enum product_images images;
-	enum identity_policy identity;
-	int64_t rev;
-	int64_t created_ms;
-	int64_t updated_ms;
-};
-
 struct device {
 	int64_t id;
 	int64_t product_id;

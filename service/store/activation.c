@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "common/text.h"
+#include "model/product.h"
 #include "store/credential.h"
 #include "store/device.h"
 #include "store/product.h"

@@ -17,6 +17,7 @@ enum change_kind {
 	CHANGE_FIRMWARE,
 	CHANGE_ROLLOUT, /* passive assignments, standing rollouts */
 	CHANGE_TASK,
+	CHANGE_FIX,   /* forced fixes */
 	CHANGE_TOKEN, /* ids are operators': their tokens and role */
 	CHANGE_KINDS,
 };

@@ -1,15 +1,23 @@
 #include "store/feed.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/log.h"
 #include "common/scoped.h"
+#include "common/secret.h"
+#include "model/fix.h"
+#include "model/product.h"
 #include "model/told.h"
+#include "model/voice.h"
 #include "store/rows.h"
+#include "store/sealed.h"
 #include "store/sql.h"
 
 enum { PAGE = 5000 }; /* as in the statements */
@@ -186,7 +194,81 @@ static bool run_load(struct db *db, const struct loader *loader, const struct lo
 	}
 }
 
+enum { OF_VOICE = PRODUCT_COLUMN_COUNT };
+#define PRODUCTS_FROM                                                                                             \
+	PRODUCT_COLUMNS ", v.mqtt, v.ws_url, v.ws_version, v.ws_token, g.endpoint, g.key_sealed FROM products p " \
+			"LEFT JOIN voices v ON v.product_id = p.id LEFT JOIN gateways g ON g.product_id = v.gateway_of"
+
 /* The callback travels behind one pointer so that run_load() is the same for all. */
+struct product_row_fn {
+	store_product_row *row;
+	const struct seal_key *seal;
+};
+
+/* A sealed cell in clear, unset where there is none. False: it does not open, which costs the product this secret and nothing else. */
+static bool open_cell(const PGresult *r, int i, int col, const struct seal_key *seal, const char *context, struct secret *out)
+{
+	struct err err = {0};
+	size_t len;
+	if (PQgetisnull(r, i, col)) {
+		return true;
+	}
+	out->reveal = sealed_get(r, i, col, seal, context, &len, &err);
+	if (!out->reveal) {
+		log_error("a product's secret does not open; its devices are told nothing that needs it", LOG_S("error", err.text));
+	}
+	return out->reveal != NULL;
+}
+
+static void give_product(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct product_row_fn *out = row;
+	scoped(secret_clear) struct secret key = {0};
+	scoped(secret_clear) struct secret token = {0};
+	char context[SEALED_CONTEXT_SIZE];
+	struct product p;
+	rows_product(r, i, &p);
+	struct voice v = {.product_id = p.id};
+	voice_mqtt_parse(sql_get_text(r, i, OF_VOICE), &v.mqtt);
+	snprintf(context, sizeof context, VOICE_CONTEXT, p.id);
+	if (open_cell(r, i, OF_VOICE + 3, out->seal, context, &token)) {
+		sql_copy_text(r, i, OF_VOICE + 1, v.ws_url, sizeof v.ws_url);
+		v.ws_version = sql_get_i64(r, i, OF_VOICE + 2);
+	}
+	v.ws_token_set = token.reveal != NULL;
+	snprintf(context, sizeof context, GATEWAY_CONTEXT, p.id);
+	if (!open_cell(r, i, OF_VOICE + 5, out->seal, context, &key)) {
+		v.mqtt = VOICE_NONE;
+	}
+	struct voice_means means = {.endpoint = sql_get_text(r, i, OF_VOICE + 4),
+				    .gateway_key = key.reveal ? key.reveal : "",
+				    .ws_token = token.reveal ? token.reveal : ""};
+	out->row(load->ctx, &p, &v, &means);
+}
+static const struct loader products = LOADER("products", PRODUCTS_FROM, "true", "true", "p.id", give_product);
+
+bool store_load_products(struct db *db, const struct seal_key *seal, const struct load *load, store_product_row *row, struct err *err)
+{
+	return run_load(db, &products, load, &(struct product_row_fn){row, seal}, err);
+}
+
+struct fix_row {
+	void (*row)(void *ctx, const struct fix *);
+};
+static void give_fix(const PGresult *r, int i, const struct load *load, void *row)
+{
+	const struct fix_row *out = row;
+	struct fix f;
+	rows_fix(r, i, &f);
+	out->row(load->ctx, &f);
+}
+static const struct loader fixes = LOADER("fixes", FIX_COLUMNS " FROM forced_fixes x", "true", "true", "x.id", give_fix);
+
+bool store_load_fixes(struct db *db, const struct load *load, void (*row)(void *ctx, const struct fix *), struct err *err)
+{
+	return run_load(db, &fixes, load, &(struct fix_row){row}, err);
+}
+
 struct device_fn {
 	void (*row)(void *ctx, const struct device_row *);
 };

@@ -12,6 +12,11 @@
 
 struct db;
 struct err;
+struct fix;     /* model/fix.h */
+struct product; /* model/product.h */
+struct seal_key;
+struct voice; /* model/voice.h */
+struct voice_means;
 
 /* LISTEN; after every (re)connection. */
 bool store_feed_listen(struct db *db, struct err *err);
@@ -46,6 +51,11 @@ struct load {
 	size_t count;
 	void *ctx;
 };
+/* With the voice of each (all zero: nothing was said) and what that needs, in clear for the time of the call. A secret that does not open
+ * is logged: without its token a WebSocket is not said either, without its key a gateway's mqtt is none. */
+typedef void store_product_row(void *ctx, const struct product *, const struct voice *, const struct voice_means *);
+bool store_load_products(struct db *db, const struct seal_key *seal, const struct load *load, store_product_row *row, struct err *err);
+bool store_load_fixes(struct db *db, const struct load *load, void (*row)(void *ctx, const struct fix *), struct err *err);
 /* What the snapshot keeps of a device; the texts stand as long as the call. */
 struct device_row {
 	int64_t id, product_id, epoch;

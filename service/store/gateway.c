@@ -12,11 +12,11 @@
 
 #define COLUMNS "product_id, endpoint, rev, " SQL_MS("created_at") ", " SQL_MS("updated_at")
 
-enum { COLUMN_COUNT = 5, CONTEXT_SIZE = 32 };
+enum { COLUMN_COUNT = 5 };
 
-static void context_of(int64_t product_id, char out[CONTEXT_SIZE])
+static void context_of(int64_t product_id, char out[SEALED_CONTEXT_SIZE])
 {
-	snprintf(out, CONTEXT_SIZE, "gateway/%" PRId64, product_id);
+	snprintf(out, SEALED_CONTEXT_SIZE, GATEWAY_CONTEXT, product_id);
 }
 
 static void read_row(const PGresult *r, struct gateway *out)
@@ -56,7 +56,7 @@ bool store_gateway_put(struct db *db, const struct seal_key *seal, struct gatewa
 					  "WHERE product_id = $1 AND rev = $4 RETURNING " COLUMNS};
 	struct sql_args a = {0};
 	struct err why = {0};
-	char context[CONTEXT_SIZE];
+	char context[SEALED_CONTEXT_SIZE];
 	size_t len = strlen(key->reveal);
 	context_of(inout->product_id, context);
 	scoped_free uint8_t *sealed = sealed_new(seal, context, key->reveal, len, err);
@@ -88,8 +88,16 @@ bool store_gateway_delete(struct db *db, int64_t product_id, int64_t rev, struct
 	struct sql_args a = {0};
 	sql_i64(&a, product_id);
 	sql_i64_or_null(&a, rev);
-	scoped_result PGresult *r = sql_query(db, &delete, &a, err);
-	return r && (PQntuples(r) == 1 || missed(db, product_id, err));
+	struct err why = {0};
+	scoped_result PGresult *r = sql_query(db, &delete, &a, &why);
+	if (!r && why.kind == ERR_CONFLICT) {
+		return err_set(err, ERR_CONFLICT, "the devices of product %" PRId64 " use this gateway by its voice; change that first",
+			       product_id);
+	}
+	if (!r) {
+		return err_set(err, why.kind, "%s", why.text);
+	}
+	return PQntuples(r) == 1 || missed(db, product_id, err);
 }
 
 bool store_gateway_get(struct db *db, int64_t product_id, struct gateway *out, struct err *err)
@@ -113,7 +121,7 @@ bool store_gateway_open(struct db *db, const struct seal_key *seal, int64_t prod
 {
 	static const struct sql select = {"gateway_open", "SELECT " COLUMNS ", key_sealed FROM gateways WHERE product_id = $1"};
 	struct sql_args a = {0};
-	char context[CONTEXT_SIZE];
+	char context[SEALED_CONTEXT_SIZE];
 	size_t len = 0;
 	sql_i64(&a, product_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);

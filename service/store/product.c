@@ -7,24 +7,7 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "model/listing.h"
-#include "store/sql.h"
-
-#define COLUMNS "id, key, name, description, rev, " SQL_MS("created_at") ", " SQL_MS("updated_at") ", images, identity"
-
-static void read_row(const PGresult *r, int row, struct product *out)
-{
-	*out = (struct product){
-		.id = sql_get_i64(r, row, 0),
-		.rev = sql_get_i64(r, row, 4),
-		.created_ms = sql_get_i64(r, row, 5),
-		.updated_ms = sql_get_i64(r, row, 6),
-	};
-	sql_copy_text(r, row, 1, out->key, sizeof out->key);
-	sql_copy_text(r, row, 2, out->name, sizeof out->name);
-	sql_copy_text(r, row, 3, out->description, sizeof out->description);
-	product_images_parse(sql_get_text(r, row, 7), &out->images);
-	identity_policy_parse(sql_get_text(r, row, 8), &out->identity);
-}
+#include "store/rows.h"
 
 /* Puts our words on a clash of keys, passes anything else on. */
 static bool refuse(const struct product *product, const struct err *why, struct err *err)
@@ -40,23 +23,90 @@ static bool none(int64_t id, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "there is no product %" PRId64, id);
 }
 
+/* A board is one product's only, and every key is a board, so that a device finds one product. Two who write at once wait for each other.
+ */
+static bool check_boards(struct db *db, const struct product *p, struct err *err)
+{
+	static const struct sql lock = {"product_boards_lock", "SELECT pg_advisory_xact_lock(7305423)"};
+	static const struct sql taken = {
+		"product_boards", "SELECT x.key, x.board FROM (SELECT key, unnest(boards || key) AS board FROM products WHERE id <> $1) x "
+				  "WHERE x.board = ANY($2::text[]) AND NOT (x.board = x.key AND x.board = $3) LIMIT 1"};
+	struct sql_args a = {0};
+	scoped_list struct sql_list names;
+	sql_list_init(&names);
+	sql_list_text(&names, p->key);
+	for (size_t i = 0; i < p->board_count; i++) {
+		sql_list_text(&names, p->boards[i]);
+	}
+	sql_i64(&a, p->id);
+	sql_array(&a, &names);
+	sql_text(&a, p->key);
+	if (!buf_ok(&names.text)) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	scoped_result PGresult *r = sql_run(db, &lock, NULL, err) ? sql_query(db, &taken, &a, err) : NULL;
+	if (!r) {
+		return false;
+	}
+	return PQntuples(r) == 0 || err_set(err, ERR_EXISTS, "the board \"%s\" is of the product \"%s\" already, by its key or its boards",
+					    sql_get_text(r, 0, 1), sql_get_text(r, 0, 0));
+}
+
+/* $1..$8 of both writes. */
+static bool add_fields(struct sql_args *a, const struct product *p, struct sql_list *boards, struct sql_list *partitions, struct err *err)
+{
+	for (size_t i = 0; i < p->board_count; i++) {
+		sql_list_text(boards, p->boards[i]);
+	}
+	for (size_t i = 0; i < p->partition_count; i++) {
+		sql_list_text(partitions, p->partitions[i]);
+	}
+	sql_text(a, p->key);
+	sql_text(a, p->name);
+	sql_text(a, p->description);
+	sql_text(a, product_images_name(p->images));
+	sql_text(a, identity_policy_name(p->identity));
+	sql_bool(a, p->unbound_updates);
+	sql_array(a, boards);
+	sql_array(a, partitions);
+	return (buf_ok(&boards->text) && buf_ok(&partitions->text)) || err_set(err, ERR_INTERNAL, "out of memory");
+}
+
+/* The row as it is now, or none where the revision was another; NULL: refused. */
+static PGresult *write_row(struct db *db, const struct sql *stmt, const struct product *p, int64_t rev, struct err *err)
+{
+	struct sql_args a = {0};
+	struct err why = {0};
+	scoped_list struct sql_list boards;
+	scoped_list struct sql_list partitions;
+	sql_list_init(&boards);
+	sql_list_init(&partitions);
+	if (!check_boards(db, p, err) || !add_fields(&a, p, &boards, &partitions, err)) {
+		return NULL;
+	}
+	if (p->id) {
+		sql_i64(&a, p->id);
+		sql_i64_or_null(&a, rev);
+	}
+	PGresult *r = sql_query(db, stmt, &a, &why);
+	if (!r) {
+		refuse(p, &why, err);
+	}
+	return r;
+}
+
 bool store_product_create(struct db *db, struct product *inout, struct err *err)
 {
 	static const struct sql insert = {
 		"product_insert",
-		"INSERT INTO products (key, name, description, images, identity) VALUES ($1, $2, $3, $4, $5) RETURNING " COLUMNS};
-	struct sql_args a = {0};
-	struct err why = {0};
-	sql_text(&a, inout->key);
-	sql_text(&a, inout->name);
-	sql_text(&a, inout->description);
-	sql_text(&a, product_images_name(inout->images));
-	sql_text(&a, identity_policy_name(inout->identity));
-	scoped_result PGresult *r = sql_query(db, &insert, &a, &why);
+		"INSERT INTO products AS p (key, name, description, images, identity, unbound_updates, boards, partitions) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7::text[], $8::text[]) RETURNING " PRODUCT_COLUMNS};
+	inout->id = 0;
+	scoped_result PGresult *r = write_row(db, &insert, inout, 0, err);
 	if (!r) {
-		return refuse(inout, &why, err);
+		return false;
 	}
-	read_row(r, 0, inout);
+	rows_product(r, 0, inout);
 	return true;
 }
 
@@ -64,27 +114,19 @@ bool store_product_update(struct db *db, struct product *inout, int64_t rev, str
 {
 	static const struct sql update = {
 		"product_update",
-		"UPDATE products SET key = $2, name = $3, description = $4, images = $6, identity = $7, rev = rev + 1, updated_at = now() "
-		"WHERE id = $1 AND rev = coalesce($5::bigint, rev) RETURNING " COLUMNS};
-	struct sql_args a = {0};
-	struct err why = {0};
-	sql_i64(&a, inout->id);
-	sql_text(&a, inout->key);
-	sql_text(&a, inout->name);
-	sql_text(&a, inout->description);
-	sql_i64_or_null(&a, rev);
-	sql_text(&a, product_images_name(inout->images));
-	sql_text(&a, identity_policy_name(inout->identity));
-	scoped_result PGresult *r = sql_query(db, &update, &a, &why);
+		"UPDATE products p SET key = $1, name = $2, description = $3, images = $4, identity = $5, unbound_updates = $6, "
+		"boards = $7::text[], partitions = $8::text[], rev = rev + 1, updated_at = now() "
+		"WHERE id = $9 AND rev = coalesce($10::bigint, rev) RETURNING " PRODUCT_COLUMNS};
+	scoped_result PGresult *r = write_row(db, &update, inout, rev, err);
 	if (!r) {
-		return refuse(inout, &why, err);
+		return false;
 	}
 	if (PQntuples(r) == 0) {
 		struct product now;
 		return store_product_get(db, inout->id, &now, err) &&
 		       err_set(err, ERR_CONFLICT, "product %" PRId64 " was changed by someone else meanwhile; read it again", inout->id);
 	}
-	read_row(r, 0, inout);
+	rows_product(r, 0, inout);
 	return true;
 }
 
@@ -137,7 +179,7 @@ bool store_product_delete(struct db *db, int64_t id, struct err *err)
 
 bool store_product_get(struct db *db, int64_t id, struct product *out, struct err *err)
 {
-	static const struct sql select = {"product_get", "SELECT " COLUMNS " FROM products WHERE id = $1"};
+	static const struct sql select = {"product_get", "SELECT " PRODUCT_COLUMNS " FROM products p WHERE id = $1"};
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
@@ -147,14 +189,14 @@ bool store_product_get(struct db *db, int64_t id, struct product *out, struct er
 	if (PQntuples(r) == 0) {
 		return none(id, err);
 	}
-	read_row(r, 0, out);
+	rows_product(r, 0, out);
 	return true;
 }
 
 bool store_product_list(struct db *db, const struct page *page, struct product **out, size_t *count, struct err *err)
 {
-	static const struct sql select = {"product_list",
-					  "SELECT " COLUMNS " FROM products WHERE id > $1 AND ($3 = '' OR key = $3) ORDER BY id LIMIT $2"};
+	static const struct sql select = {"product_list", "SELECT " PRODUCT_COLUMNS
+							  " FROM products p WHERE id > $1 AND ($3 = '' OR key = $3) ORDER BY id LIMIT $2"};
 	struct sql_args a = {0};
 	sql_i64(&a, page->after);
 	sql_i64(&a, page->limit);
@@ -169,7 +211,7 @@ bool store_product_list(struct db *db, const struct page *page, struct product *
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	}
 	for (size_t i = 0; i < *count; i++) {
-		read_row(r, (int)i, &(*out)[i]);
+		rows_product(r, (int)i, &(*out)[i]);
 	}
 	return true;
 }

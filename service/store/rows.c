@@ -1,6 +1,10 @@
 #include "store/rows.h"
 
+#include <string.h>
+
+#include "model/fix.h"
 #include "model/nouns.h"
+#include "model/product.h"
 #include "model/task.h"
 
 void rows_task(const PGresult *r, int row, struct task *t)
@@ -65,4 +69,43 @@ void rows_rollout(const PGresult *r, int row, struct rollout *o)
 	sql_copy_text(r, row, 6, o->component, sizeof o->component);
 	sql_copy_text(r, row, 7, o->version_name, sizeof o->version_name);
 	sql_copy_text(r, row, 8, o->description, sizeof o->description);
+}
+
+/* Names between unit separators, which are in none of them, into max names of `size` bytes each; how many. */
+static size_t read_names(const char *text, char *out, size_t size, size_t max)
+{
+	size_t n = 0;
+	for (; *text && n < max; n++) {
+		size_t len = strcspn(text, "\x1f");
+		size_t kept = len < size ? len : size - 1;
+		memcpy(out + n * size, text, kept);
+		out[n * size + kept] = '\0';
+		text += len + (text[len] != '\0');
+	}
+	return n;
+}
+
+void rows_product(const PGresult *r, int row, struct product *p)
+{
+	*p = (struct product){
+		.id = sql_get_i64(r, row, 0),
+		.rev = sql_get_i64(r, row, 4),
+		.created_ms = sql_get_i64(r, row, 5),
+		.updated_ms = sql_get_i64(r, row, 6),
+		.unbound_updates = sql_get_bool(r, row, 9),
+	};
+	sql_copy_text(r, row, 1, p->key, sizeof p->key);
+	sql_copy_text(r, row, 2, p->name, sizeof p->name);
+	sql_copy_text(r, row, 3, p->description, sizeof p->description);
+	product_images_parse(sql_get_text(r, row, 7), &p->images);
+	identity_policy_parse(sql_get_text(r, row, 8), &p->identity);
+	p->board_count = read_names(sql_get_text(r, row, 10), p->boards[0], sizeof p->boards[0], BOARDS_MAX);
+	p->partition_count = read_names(sql_get_text(r, row, 11), p->partitions[0], sizeof p->partitions[0], PARTITIONS_MAX);
+}
+
+void rows_fix(const PGresult *r, int row, struct fix *f)
+{
+	*f = (struct fix){.id = sql_get_i64(r, row, 0), .created_ms = sql_get_i64(r, row, 3)};
+	sql_copy_text(r, row, 1, f->from_version, sizeof f->from_version);
+	sql_copy_text(r, row, 2, f->board, sizeof f->board);
 }

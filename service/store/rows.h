@@ -5,6 +5,8 @@
 #include "store/sql.h"
 
 struct firmware;
+struct fix;
+struct product;
 struct rollout;
 struct task;
 
@@ -31,5 +33,17 @@ void rows_firmware(const PGresult *r, int row, struct firmware *out);
 	" r.version_name, r.description, " SQL_MS("r.created_at") ", " SQL_MS("r.ended_at")
 enum { ROLLOUT_COLUMN_COUNT = 11 };
 void rows_rollout(const PGresult *r, int row, struct rollout *out);
+
+/* Of products p. */
+#define PRODUCT_COLUMNS                                                                   \
+	"p.id, p.key, p.name, p.description, p.rev, " SQL_MS("p.created_at") ", " SQL_MS( \
+		"p.updated_at") ", p.images, p.identity, "                                \
+				"p.unbound_updates, array_to_string(p.boards, E'\\x1f'), array_to_string(p.partitions, E'\\x1f')"
+enum { PRODUCT_COLUMN_COUNT = 12 };
+void rows_product(const PGresult *r, int row, struct product *out);
+
+/* Of forced_fixes x. */
+#define FIX_COLUMNS "x.id, x.from_version, x.board, " SQL_MS("x.created_at")
+void rows_fix(const PGresult *r, int row, struct fix *out);
 
 #endif

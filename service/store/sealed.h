@@ -7,6 +7,11 @@
 
 struct seal_key;
 
+/* The contexts of a product's secrets: snprintf with its id. */
+#define GATEWAY_CONTEXT "gateway/%" PRId64
+#define VOICE_CONTEXT "voice/%" PRId64
+enum { SEALED_CONTEXT_SIZE = 32 };
+
 /* len bytes sealed for sql_bytes(): malloc'd, len + SEAL_OVERHEAD bytes, the caller frees it. */
 uint8_t *sealed_new(const struct seal_key *key, const char *context, const void *clear, size_t len, struct err *err);
 

@@ -18,6 +18,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/seal.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
@@ -247,6 +248,7 @@ static void many_ids_in_one_change_are_read_whole(void **state)
 static struct fleet *fleet;
 static struct feed *feed;
 static struct digest_key *key;
+static struct seal_key *seal;
 static PGconn *inside; /* goes on working while nobody else may connect */
 
 static int follow(void **state)
@@ -256,7 +258,8 @@ static int follow(void **state)
 	pg_run(uri, "SELECT change_append('product', '{1}') FROM generate_series(1, 20)"); /* it is not the beginning */
 	key = digest_key_new("key", 3);
 	fleet = fleet_new(key, 3600000);
-	feed = feed_start(fleet, &followers, 86400000, &err);
+	seal = seal_key_new((const uint8_t[32]){1});
+	feed = feed_start(fleet, &followers, seal, 86400000, &err);
 	ok_or_fail(feed != NULL, &err);
 	inside = PQconnectdb(uri);
 	int64_t deadline = clock_mono_ms() + WAIT_MS;
@@ -272,6 +275,7 @@ static int unfollow(void **state)
 	feed_stop(&feed);
 	fleet_free(&fleet);
 	digest_key_free(&key);
+	seal_key_free(&seal);
 	PQfinish(inside);
 	return teardown(state);
 }

@@ -1,0 +1,33 @@
+#include "model/product.h"
+
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+/* `size` is of one name; names stand one behind the other. */
+static bool check_names(const char *what, const char *names, size_t size, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *name = names + i * size;
+		size_t len = strlen(name);
+		if (len == 0 || !text_is_utf8(name, len) || !text_is_printable(name, len)) {
+			return err_set(err, ERR_INVALID, "%s must be names of 1 to %zu bytes of printable UTF-8", what, size - 1);
+		}
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(name, names + j * size) == 0) {
+				return err_set(err, ERR_INVALID, "%s names \"%s\" twice", what, name);
+			}
+		}
+	}
+	return true;
+}
+
+bool product_check(const struct product *p, struct err *err)
+{
+	if (!text_is_key(p->key)) {
+		return err_set(err, ERR_INVALID, "key must have 1 to %d of the characters A-Z a-z 0-9 . _ -", NAME_SIZE - 1);
+	}
+	return check_names("boards", p->boards[0], sizeof p->boards[0], p->board_count, err) &&
+	       check_names("partitions", p->partitions[0], sizeof p->partitions[0], p->partition_count, err);
+}

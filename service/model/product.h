@@ -1,0 +1,39 @@
+/* Products: what an operator says of a kind of device. Pure. */
+#ifndef MODEL_PRODUCT_H
+#define MODEL_PRODUCT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/nouns.h"
+
+struct err;
+
+enum {
+	BOARDS_MAX = 32,
+	PARTITIONS_MAX = 32,
+	PARTITION_SIZE = 17,
+};
+
+struct product {
+	int64_t id;
+	char key[NAME_SIZE];
+	char name[TEXT_SIZE];
+	char description[DESCRIPTION_SIZE];
+	enum product_images images;
+	enum identity_policy identity;
+	bool unbound_updates;                            /* firmware also before activation */
+	char boards[BOARDS_MAX][NAME_SIZE];              /* names or types of boards that are this product, besides its key */
+	char partitions[PARTITIONS_MAX][PARTITION_SIZE]; /* labels that a device must have to be offered firmware */
+	size_t board_count;
+	size_t partition_count;
+	int64_t rev;
+	int64_t created_ms;
+	int64_t updated_ms;
+};
+
+/* Are key, boards and partitions what they may be, and none named twice? */
+bool product_check(const struct product *product, struct err *err);
+
+#endif
