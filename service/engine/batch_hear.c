@@ -5,6 +5,7 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "model/image.h"
 
 /* The task a report is about: the one it names, if it is this device's; else the live one of the component; else, for a version, the latest
  * of the component if a late report may still turn it. */
@@ -29,17 +30,25 @@ static struct held *find_task(struct batch *b, const struct report *r)
 	return latest && task_state_is_revivable(latest->task.state) ? latest : NULL;
 }
 
+/* What a task is to bring, as a copy. */
+struct brought {
+	char version[VERSION_SIZE];
+	struct image image;
+	int64_t size;
+};
+
 /* What is known of the task's firmware; also what this batch learnt of it, and what an assignment or a standing rollout told this device to
  * call it. false: it was deleted, or is not heard of here yet. */
-static bool firmware_of(const struct batch *b, const struct task *task, const struct report *r, char version[VERSION_SIZE], int64_t *size)
+static bool firmware_of(const struct batch *b, const struct task *task, const struct report *r, struct brought *out)
 {
-	version[0] = '\0';
-	*size = INT64_MAX;
+	char *version = out->version;
+	*out = (struct brought){.size = INT64_MAX};
 	fleet_read(b->engine->fleet);
 	const struct fleet_firmware *fw = fleet_firmware(b->engine->fleet, task->firmware_id);
 	if (fw) {
 		memcpy(version, fw->firmware.version, VERSION_SIZE);
-		*size = fw->firmware.artifact.size;
+		out->image = fw->firmware.image;
+		out->size = fw->firmware.artifact.size;
 	}
 	const struct fleet_assignment *a = *version && *r->version ? fleet_assignments_of(b->engine->fleet, task->device_id) : NULL;
 	for (; a; a = a->next) {
@@ -93,13 +102,13 @@ void batch_hear(struct batch *b, struct op *op)
 	if (!h) {
 		return;
 	}
-	char version[VERSION_SIZE];
-	int64_t size;
-	if (!firmware_of(b, &h->task, r, version, &size) && !task_state_is_live(h->task.state)) {
+	struct brought brought;
+	if (!firmware_of(b, &h->task, r, &brought) && !task_state_is_live(h->task.state)) {
 		return; /* what it should have become is no longer known */
 	}
 	bool noted = false;
-	struct verdict v = report_judge(&h->task, version, size, r, &noted);
+	const struct report_target target = {.version = brought.version, .elf_sha256 = image_elf(&brought.image), .size = brought.size};
+	struct verdict v = report_judge(&h->task, &target, r, &noted);
 	if (noted) {
 		note(b, h, r);
 	}

@@ -16,34 +16,41 @@ static bool is(const char *a, const char *b)
 	return *a && strcmp(a, b) == 0;
 }
 
-/* A report of the right version? An order for the version the device already has is proven only by the bytes. */
-static bool is_right(const struct task *task, const char *firmware_version, const char *version)
+/* A report of the right build, or, where that is not known, of the right version? An order for the version the device already has is proven
+ * only by the build or the bytes. */
+static bool is_right(const struct task *task, const struct report_target *target, const struct report *r)
 {
-	if (is(version, task->token)) {
+	if (r->has_elf && target->elf_sha256) {
+		return memcmp(r->elf_sha256, target->elf_sha256, sizeof r->elf_sha256) == 0;
+	}
+	if (!*r->version) {
+		return false;
+	}
+	if (is(r->version, task->token)) {
 		return true;
 	}
-	if (!*firmware_version) {
-		return task->fetched && !is(version, task->source_version);
+	if (!*target->version) {
+		return task->fetched && !is(r->version, task->source_version);
 	}
-	return is(version, firmware_version) && (task->fetched || !is(version, task->source_version));
+	return is(r->version, target->version) && (task->fetched || !is(r->version, task->source_version));
 }
 
-static struct verdict judge_version(struct task *task, const char *firmware_version, const struct report *r, bool *noted)
+static struct verdict judge_version(struct task *task, const struct report_target *target, const struct report *r, bool *noted)
 {
+	if (is_right(task, target, r)) {
+		struct verdict v = moves(EVENT_RIGHT, "");
+		v.learn_version = !*target->version && *r->version && !is(r->version, task->token);
+		return v;
+	}
 	if (!*r->version) {
 		return nothing;
-	}
-	if (is_right(task, firmware_version, r->version)) {
-		struct verdict v = moves(EVENT_RIGHT, "");
-		v.learn_version = !*firmware_version && !is(r->version, task->token);
-		return v;
 	}
 	if (!task_state_is_live(task->state)) {
 		return nothing;
 	}
 	bool source = is(r->version, task->source_version);
 	if (task->fetched && *task->source_version && !source) {
-		return moves(EVENT_FAILED, "unexpected_version");
+		return moves(EVENT_FAILED, is(r->version, target->version) ? "unexpected_build" : "unexpected_version");
 	}
 	if (source && r->booted && (task->state == TASK_DOWNLOADED || task->state == TASK_INSTALLING)) {
 		return moves(EVENT_FAILED, "rolled_back");
@@ -95,12 +102,12 @@ static struct verdict judge_bytes(struct task *task, int64_t size, const struct 
 	return moves(EVENT_FETCHED, "");
 }
 
-struct verdict report_judge(struct task *task, const char *firmware_version, int64_t size, const struct report *report, bool *noted)
+struct verdict report_judge(struct task *task, const struct report_target *target, const struct report *report, bool *noted)
 {
 	struct verdict v = nothing;
 	switch (report->kind) {
 	case REPORT_VERSION:
-		return judge_version(task, firmware_version, report, noted);
+		return judge_version(task, target, report, noted);
 	case REPORT_PROGRESS:
 		v = judge_progress(report);
 		*noted = task->state == TASK_DOWNLOADING && report->step > 0 && report->step < 100; /* keeps the stall timer quiet */
@@ -109,7 +116,7 @@ struct verdict report_judge(struct task *task, const char *firmware_version, int
 		v = moves(EVENT_REJECTED, "");
 		break;
 	case REPORT_BYTES:
-		v = judge_bytes(task, size, report, noted);
+		v = judge_bytes(task, target->size, report, noted);
 		break;
 	}
 	return task_state_is_live(task->state) ? v : nothing;

@@ -20,6 +20,8 @@ struct report {
 	int64_t task_id; /* 0 = the live task of device and component */
 	char component[COMPONENT_SIZE];
 	char version[VERSION_SIZE];
+	bool has_elf; /* REPORT_VERSION: it also told which build it runs */
+	uint8_t elf_sha256[32];
 	bool booted;  /* REPORT_VERSION: with evidence of a boot (a Xiaozhi check, a new MQTT connection); a poll alone is none */
 	int64_t step; /* REPORT_PROGRESS: 0..100, -1 failed, -2 download, -3 verify, -4 write */
 	char detail[TEXT_SIZE];
@@ -34,10 +36,17 @@ struct verdict {
 	bool learn_version; /* this version becomes the firmware's known version */
 };
 
+/* What a task is to bring. */
+struct report_target {
+	const char *version;       /* the firmware's; "" = unknown */
+	const uint8_t *elf_sha256; /* 32 bytes; NULL = unknown: no image */
+	int64_t size;              /* the artifact's */
+};
+
 /* Judges a report against a task of its device and component (task->id may be older than the report: stale ids were ruled out by the
- * caller). firmware_version "" = unknown; size = the artifact's. May alter the task's own notes (got, fetched, seen_version,
- * source_version); *noted says whether it did. */
-struct verdict report_judge(struct task *task, const char *firmware_version, int64_t size, const struct report *report, bool *noted);
+ * caller). Where device and firmware both tell their build, that alone says whether the task has succeeded; a version is as good only
+ * where one of them does not. May alter the task's own notes (got, fetched, seen_version, source_version); *noted says whether it did. */
+struct verdict report_judge(struct task *task, const struct report_target *target, const struct report *report, bool *noted);
 
 struct task_timers {
 	int64_t ttl_ms;     /* queued, notified, accepted: since the order */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/text.h"
 #include "engine/deliver.h"
 #include "engine/dispatch.h"
@@ -24,6 +25,7 @@ static int start(void **state)
 	site_new();
 	mute = site_device();
 	site_run("UPDATE devices SET version = NULL WHERE name = '%s'", mute);
+	site_run("UPDATE firmware SET chip = 'esp32s3', elf_sha256 = sha256('built') WHERE name = '" SITE_KNOWN_3 "'");
 	r = replica_start(SETTINGS);
 	return 0;
 }
@@ -97,6 +99,25 @@ static void a_version_once_learnt_is_believed_without_bytes(void **state)
 	struct answer offered = poll_as(r, second, "");
 	assert_string_equal(offered.offer.version, "1.4");
 	report_version(r, second, "1.4", false);
+	assert_task(task, "succeeded", "", "");
+}
+
+/* An image has a build of its own: that alone tells success, where the device tells its own too. */
+static void the_build_of_an_image_counts_and_its_version_does_not(void **state)
+{
+	(void)state;
+	struct report other = {.kind = REPORT_VERSION, .component = COMPONENT_DEFAULT, .version = "3.0", .has_elf = true};
+	struct report right = {.kind = REPORT_VERSION, .component = COMPONENT_DEFAULT, .version = "1.0", .has_elf = true};
+	struct answer answers[2] = {{0}};
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN_3);
+	memset(other.elf_sha256, 7, sizeof other.elf_sha256);
+	digest_sha256(right.elf_sha256, "built", 5);
+	begin_report(r, device, &other, &answers[0]);
+	answer_wait(&answers[0]);
+	assert_task(task, "queued", "", "");
+	begin_report(r, device, &right, &answers[1]);
+	answer_wait(&answers[1]);
 	assert_task(task, "succeeded", "", "");
 }
 
@@ -493,6 +514,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SITE_TEST(a_device_that_only_fetches_and_reports_walks_through_its_task),
 		SITE_TEST(a_version_once_learnt_is_believed_without_bytes),
+		SITE_TEST(the_build_of_an_image_counts_and_its_version_does_not),
 		SITE_TEST(an_event_is_timed_when_it_happens_not_when_it_began_to_wait),
 		SITE_TEST(a_report_is_committed_before_it_is_answered),
 		SITE_TEST(an_order_for_the_version_the_device_has_is_sent_and_needs_bytes),

@@ -10,6 +10,8 @@
 #define TOKEN "11111111-2222-4333-8444-555555555555"
 enum { SIZE = 1000 };
 
+static const struct report_target target = {.version = "2.0", .size = SIZE};
+static const struct report_target unknown = {.version = "", .size = SIZE};
 static const struct task_timers timers = {.ttl_ms = 1000, .stall_ms = 200, .install_ms = 300};
 
 /* A task as after `fetched` and `source` ("" = never told a version). */
@@ -44,7 +46,7 @@ static struct report bytes(uint64_t offset, uint64_t len)
 static struct verdict judge(struct task *t, const char *firmware, const struct report *r)
 {
 	bool noted = false;
-	return report_judge(t, firmware, SIZE, r, &noted);
+	return report_judge(t, &(struct report_target){.version = firmware, .size = SIZE}, r, &noted);
 }
 
 static void assert_moves(struct verdict v, enum task_event event, const char *code, bool learns)
@@ -148,6 +150,112 @@ static void a_late_right_report_turns_what_failed_and_nothing_else(void **state)
 	}
 }
 
+/* --- the build --- */
+
+static const uint8_t built[32] = {1, 2, 3};
+static const uint8_t built_again[32] = {1, 2, 4};
+
+static struct report runs(const char *text, const uint8_t elf[32])
+{
+	struct report r = version(text, true);
+	r.has_elf = true;
+	memcpy(r.elf_sha256, elf, sizeof r.elf_sha256);
+	return r;
+}
+
+static struct verdict judge_build(struct task *t, const char *firmware, const struct report *r)
+{
+	const struct report_target image = {.version = firmware, .elf_sha256 = built, .size = SIZE};
+	bool noted = false;
+	return report_judge(t, &image, r, &noted);
+}
+
+static void the_ordered_build_is_right_whatever_it_calls_itself(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"2.0", "1.0", "3.0", ""};
+	for (int s = TASK_QUEUED; s <= TASK_INSTALLING; s++) {
+		for (size_t i = 0; i < COUNT(names); i++) {
+			struct task t = task_in((enum task_state)s, s >= TASK_DOWNLOADED, "1.0");
+			struct report r = runs(names[i], built);
+			assert_moves(judge_build(&t, "2.0", &r), EVENT_RIGHT, "", false);
+		}
+	}
+}
+
+static void the_ordered_build_turns_what_failed(void **state)
+{
+	(void)state;
+	static const enum task_state turned[] = {TASK_FAILED, TASK_TIMED_OUT, TASK_UNCONFIRMED};
+	for (size_t i = 0; i < COUNT(turned); i++) {
+		struct task t = task_in(turned[i], false, "1.0");
+		struct report r = runs("2.0", built);
+		assert_non_null(task_apply(&t, judge_build(&t, "2.0", &r).event, "", 11000));
+		assert_int_equal(t.state, TASK_SUCCEEDED);
+	}
+}
+
+static void the_ordered_build_tells_an_unknown_version(void **state)
+{
+	(void)state;
+	struct task t = task_in(TASK_NOTIFIED, false, "1.0");
+	struct report r = runs("2.0", built);
+	assert_moves(judge_build(&t, "", &r), EVENT_RIGHT, "", true);
+	r = runs("", built);
+	assert_moves(judge_build(&t, "", &r), EVENT_RIGHT, "", false);
+	r = runs(TOKEN, built);
+	assert_moves(judge_build(&t, "", &r), EVENT_RIGHT, "", false);
+}
+
+static void another_build_of_the_right_version_is_no_success(void **state)
+{
+	(void)state;
+	for (int s = TASK_QUEUED; s <= TASK_DOWNLOADING; s++) { /* somebody else has installed it */
+		struct task t = task_in((enum task_state)s, false, "1.0");
+		struct report r = runs("2.0", built_again);
+		assert_false(judge_build(&t, "2.0", &r).moves);
+		r = runs(TOKEN, built_again);
+		assert_false(judge_build(&t, "2.0", &r).moves);
+	}
+	struct task t = task_in(TASK_DOWNLOADED, true, "1.0");
+	struct report r = runs("2.0", built_again);
+	assert_moves(judge_build(&t, "2.0", &r), EVENT_FAILED, "unexpected_build", false);
+	r = runs("3.0", built_again);
+	assert_moves(judge_build(&t, "2.0", &r), EVENT_FAILED, "unexpected_version", false);
+	r = runs("2.0", built_again);
+	assert_moves(judge_build(&t, "", &r), EVENT_FAILED, "unexpected_version", false); /* and is not learnt */
+	t.state = TASK_TIMED_OUT;
+	assert_false(judge_build(&t, "2.0", &r).moves);
+}
+
+/* Developers build again without another number. */
+static void a_new_build_of_the_same_version_is_told_from_the_old_one(void **state)
+{
+	(void)state;
+	struct task t = task_in(TASK_INSTALLING, true, "2.0");
+	struct report old = runs("2.0", built_again);
+	assert_moves(judge_build(&t, "2.0", &old), EVENT_FAILED, "rolled_back", false);
+	old.booted = false;
+	assert_false(judge_build(&t, "2.0", &old).moves);
+	struct task loading = task_in(TASK_DOWNLOADING, false, "2.0");
+	old.booted = true;
+	assert_moves(judge_build(&loading, "2.0", &old), EVENT_FAILED, "interrupted", false);
+	struct report fresh = runs("2.0", built);
+	assert_moves(judge_build(&t, "2.0", &fresh), EVENT_RIGHT, "", false);
+}
+
+static void where_one_side_tells_no_build_the_version_counts(void **state)
+{
+	(void)state;
+	struct task t = task_in(TASK_DOWNLOADED, true, "1.0");
+	struct report told = runs("2.0", built_again);
+	assert_moves(judge(&t, "2.0", &told), EVENT_RIGHT, "", false); /* no image */
+	struct report silent = version("2.0", true);
+	assert_moves(judge_build(&t, "2.0", &silent), EVENT_RIGHT, "", false); /* an odd elf_sha256 counts as unknown */
+	memcpy(silent.elf_sha256, built_again, sizeof silent.elf_sha256);
+	assert_moves(judge_build(&t, "2.0", &silent), EVENT_RIGHT, "", false);
+}
+
 /* --- the source's version --- */
 
 static void the_source_version_without_a_boot_proves_nothing(void **state)
@@ -181,11 +289,11 @@ static void the_first_word_of_a_device_nobody_knew_becomes_its_source(void **sta
 	struct task t = task_in(TASK_NOTIFIED, false, "");
 	struct report r = version("1.0", false);
 	bool noted = false;
-	assert_false(report_judge(&t, "", SIZE, &r, &noted).moves);
+	assert_false(report_judge(&t, &unknown, &r, &noted).moves);
 	assert_true(noted);
 	assert_string_equal(t.source_version, "1.0");
 	noted = false;
-	assert_false(report_judge(&t, "", SIZE, &r, &noted).moves);
+	assert_false(report_judge(&t, &unknown, &r, &noted).moves);
 	assert_false(noted); /* told again: nothing to write */
 }
 
@@ -281,14 +389,14 @@ static void bytes_begin_the_download_and_the_last_one_ends_it(void **state)
 	text_copy(t.seen_version, sizeof t.seen_version, "1.0");
 	struct report none = {.kind = REPORT_BYTES};
 	bool noted = false;
-	assert_moves(report_judge(&t, "2.0", SIZE, &none, &noted), EVENT_FETCHING, "", false);
+	assert_moves(report_judge(&t, &target, &none, &noted), EVENT_FETCHING, "", false);
 	assert_false(noted);
 	struct report tail = bytes(500, 500);
-	assert_moves(report_judge(&t, "2.0", SIZE, &tail, &noted), EVENT_FETCHING, "", false);
+	assert_moves(report_judge(&t, &target, &tail, &noted), EVENT_FETCHING, "", false);
 	assert_true(noted);
 	assert_false(t.fetched);
 	struct report head = bytes(0, 500);
-	assert_moves(report_judge(&t, "2.0", SIZE, &head, &noted), EVENT_FETCHED, "", false);
+	assert_moves(report_judge(&t, &target, &head, &noted), EVENT_FETCHED, "", false);
 	assert_true(t.fetched);
 	assert_string_equal(t.seen_version, ""); /* what it said before counts no more */
 }
@@ -299,9 +407,9 @@ static void the_same_bytes_again_are_no_news(void **state)
 	struct task t = task_in(TASK_DOWNLOADING, false, "1.0");
 	struct report head = bytes(0, 500);
 	bool noted = false;
-	report_judge(&t, "2.0", SIZE, &head, &noted);
+	report_judge(&t, &target, &head, &noted);
 	noted = false;
-	report_judge(&t, "2.0", SIZE, &head, &noted);
+	report_judge(&t, &target, &head, &noted);
 	assert_false(noted);
 	assert_int_equal(coverage_bytes(&t.got), 500);
 }
@@ -388,6 +496,12 @@ int main(void)
 		cmocka_unit_test(the_token_is_never_learnt_as_a_version),
 		cmocka_unit_test(an_empty_version_is_no_version),
 		cmocka_unit_test(a_late_right_report_turns_what_failed_and_nothing_else),
+		cmocka_unit_test(the_ordered_build_is_right_whatever_it_calls_itself),
+		cmocka_unit_test(the_ordered_build_turns_what_failed),
+		cmocka_unit_test(the_ordered_build_tells_an_unknown_version),
+		cmocka_unit_test(another_build_of_the_right_version_is_no_success),
+		cmocka_unit_test(a_new_build_of_the_same_version_is_told_from_the_old_one),
+		cmocka_unit_test(where_one_side_tells_no_build_the_version_counts),
 		cmocka_unit_test(the_source_version_without_a_boot_proves_nothing),
 		cmocka_unit_test(the_source_version_after_a_boot_is_a_rollback_or_an_interruption),
 		cmocka_unit_test(the_first_word_of_a_device_nobody_knew_becomes_its_source),
