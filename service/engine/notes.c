@@ -4,18 +4,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/err.h"
+#include "common/log.h"
 #include "common/map.h"
+#include "common/scoped.h"
 #include "common/text.h"
 #include "engine/op.h"
 #include "engine/private.h"
+#include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
+#include "model/told.h"
+#include "store/change.h"
+#include "store/db.h"
+#include "store/task.h"
+#include "store/told.h"
 
 enum { NOTES_MAX = 65536, FLUSH_MAX = 4096 };
 
+/* What is to be written of a device. */
 struct note {
 	int64_t device_id;
-	char version[VERSION_SIZE];
+	uint64_t fingerprint;
+	struct told *told;          /* told_keep(); NULL = no news of that */
+	char version[VERSION_SIZE]; /* "" = no news of that */
+	bool evidence;              /* the version is a report's, with the rest of it: */
+	bool booted;
+	bool has_elf;
+	uint8_t elf_sha256[32];
 };
 
 struct notes {
@@ -32,6 +48,14 @@ struct notes *notes_new(void)
 	return n;
 }
 
+static void free_note(struct note *note)
+{
+	if (note) {
+		free(note->told);
+		free(note);
+	}
+}
+
 void notes_free(struct notes **np)
 {
 	struct notes *n = *np;
@@ -40,7 +64,7 @@ void notes_free(struct notes **np)
 	}
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&n->by_device, &i));) {
-		free(slot->value);
+		free_note(slot->value);
 	}
 	map_free(&n->by_device);
 	pthread_mutex_destroy(&n->lock);
@@ -48,111 +72,328 @@ void notes_free(struct notes **np)
 	*np = NULL;
 }
 
-static bool put(struct notes *n, int64_t device_id, const char *version)
+/* --- noting --- */
+
+/* The device's note, made if need be. NULL: full. With the lock. */
+static struct note *note_of(struct notes *n, int64_t device_id)
 {
 	struct note *note = map_get(&n->by_device, (uint64_t)device_id);
 	if (note) {
-		metrics_add(METRIC_NOTES_COALESCED, 1);
-	} else {
-		note = n->by_device.count < NOTES_MAX ? calloc(1, sizeof *note) : NULL;
-		if (!note || !map_put(&n->by_device, (uint64_t)device_id, note)) {
-			free(note);
-			return false;
-		}
-		note->device_id = device_id;
+		return note;
 	}
-	text_copy(note->version, sizeof note->version, version);
-	return true;
+	note = n->by_device.count < NOTES_MAX ? calloc(1, sizeof *note) : NULL;
+	if (!note || !map_put(&n->by_device, (uint64_t)device_id, note)) {
+		free(note);
+		metrics_add(METRIC_NOTES_DROPPED, 1);
+		return NULL;
+	}
+	note->device_id = device_id;
+	metrics_set(METRIC_NOTES_WAITING, (int64_t)n->by_device.count);
+	return note;
+}
+
+static void count_coalesced(const struct note *note)
+{
+	metrics_add(METRIC_NOTES_COALESCED, *note->version || note->told ? 1 : 0);
 }
 
 bool notes_put(struct engine *e, int64_t device_id, const char *version)
 {
 	pthread_mutex_lock(&e->notes->lock);
-	bool taken = put(e->notes, device_id, version);
+	struct note *note = note_of(e->notes, device_id);
+	if (note) {
+		count_coalesced(note);
+		if (strcmp(note->version, version) != 0) {
+			note->booted = false; /* of another version */
+			note->has_elf = false;
+		}
+		text_copy(note->version, sizeof note->version, version);
+	}
 	pthread_mutex_unlock(&e->notes->lock);
-	if (taken) {
+	if (note) {
 		fleet_write(e->fleet);
 		fleet_set_version(e->fleet, device_id, version);
 		fleet_done(e->fleet);
 	}
-	return taken;
+	return note != NULL;
 }
 
-static size_t take(struct notes *n, struct note *out)
+bool notes_put_told(struct engine *e, int64_t device_id, const struct told *told)
 {
-	size_t count = 0;
+	uint64_t fingerprint = told_fingerprint(told);
+	struct told *copy = told_keep(told);
+	pthread_mutex_lock(&e->notes->lock);
+	struct note *note = copy ? note_of(e->notes, device_id) : NULL;
+	if (note) {
+		count_coalesced(note);
+		struct told *old = note->told;
+		note->told = copy;
+		note->fingerprint = fingerprint;
+		copy = old;
+	}
+	pthread_mutex_unlock(&e->notes->lock);
+	free(copy);
+	if (note) {
+		fleet_read(e->fleet);
+		const struct device_entry *device = fleet_device_by_id(e->fleet, device_id);
+		if (device) {
+			fleet_note_told(device, fingerprint);
+		}
+		fleet_done(e->fleet);
+	}
+	return note != NULL;
+}
+
+/* What a boot proved, and which build it was, a later word of the same version does not take back. */
+static void put_evidence(struct note *note, const struct report *r)
+{
+	bool same = note->evidence && strcmp(note->version, r->version) == 0;
+	note->booted = r->booted || (same && note->booted);
+	if (r->has_elf || !same) {
+		note->has_elf = r->has_elf;
+		memcpy(note->elf_sha256, r->elf_sha256, sizeof note->elf_sha256);
+	}
+	note->evidence = true;
+	text_copy(note->version, sizeof note->version, r->version);
+}
+
+bool notes_put_report(struct engine *e, const struct report *report)
+{
+	pthread_mutex_lock(&e->notes->lock);
+	struct note *note = note_of(e->notes, report->device_id);
+	if (note) {
+		count_coalesced(note);
+		put_evidence(note, report);
+	}
+	pthread_mutex_unlock(&e->notes->lock);
+	return note != NULL;
+}
+
+/* --- writing --- */
+
+static int by_device(const void *a, const void *b)
+{
+	const struct note *x = *(struct note *const *)a;
+	const struct note *y = *(struct note *const *)b;
+	return (x->device_id > y->device_id) - (x->device_id < y->device_id);
+}
+
+/* What one flush has in hand. */
+struct flush {
+	struct note *notes[FLUSH_MAX]; /* in the order of their devices */
+	size_t count;
+	bool more;
+	int64_t ids[FLUSH_MAX]; /* of those a statement names */
+	int64_t tasked[FLUSH_MAX];
+	struct told_fact facts[FLUSH_MAX];
+	struct version_fact versions[FLUSH_MAX];
+	size_t fact_count, version_count;
+};
+
+/* Takes some notes out. */
+static void take(struct notes *n, struct flush *f)
+{
 	struct map_slot *slot;
 	pthread_mutex_lock(&n->lock);
-	for (size_t i = 0; count < FLUSH_MAX && (slot = map_next(&n->by_device, &i));) {
-		out[count++] = *(struct note *)slot->value;
+	for (size_t i = 0; f->count < FLUSH_MAX && (slot = map_next(&n->by_device, &i));) {
+		f->notes[f->count++] = slot->value;
 	}
-	for (size_t i = 0; i < count; i++) {
-		free(map_remove(&n->by_device, (uint64_t)out[i].device_id));
+	for (size_t i = 0; i < f->count; i++) {
+		map_remove(&n->by_device, (uint64_t)f->notes[i]->device_id);
 	}
+	f->more = n->by_device.count > 0;
+	metrics_set(METRIC_NOTES_WAITING, (int64_t)n->by_device.count);
 	pthread_mutex_unlock(&n->lock);
-	return count;
+	qsort(f->notes, f->count, sizeof *f->notes, by_device);
 }
 
-/* A note on its way. */
+/* Not written: noted again, but for what the device has told anew meanwhile. Takes what the note holds, not the note. */
+static void note_again(struct notes *n, struct note *old)
+{
+	pthread_mutex_lock(&n->lock);
+	struct note *note = note_of(n, old->device_id);
+	if (note && !note->told) {
+		note->told = steal(&old->told);
+		note->fingerprint = old->fingerprint;
+	}
+	if (note && !*note->version) {
+		memcpy(note->version, old->version, sizeof note->version);
+		memcpy(note->elf_sha256, old->elf_sha256, sizeof note->elf_sha256);
+		note->evidence = old->evidence;
+		note->booted = old->booted;
+		note->has_elf = old->has_elf;
+	}
+	pthread_mutex_unlock(&n->lock);
+	free(steal(&old->told));
+}
+
+/* A version on its way through the group commit. */
 struct flying {
 	struct engine *engine;
 	struct note note;
 };
 
-/* Unless the device has told something newer meanwhile. */
-static void note_again(struct notes *n, const struct note *note)
-{
-	pthread_mutex_lock(&n->lock);
-	if (!map_get(&n->by_device, (uint64_t)note->device_id)) {
-		put(n, note->device_id, note->version);
-	}
-	pthread_mutex_unlock(&n->lock);
-}
-
-/* Not written: noted again, unless the device has told something newer meanwhile. */
 static void written(void *ctx, const struct err *err)
 {
 	struct flying *f = ctx;
-	struct notes *n = f->engine->notes;
-	if (!err) {
-		metrics_add(METRIC_NOTES_WRITTEN, 1);
+	if (err) {
+		note_again(f->engine->notes, &f->note);
 	} else {
-		note_again(n, &f->note);
+		metrics_add(METRIC_NOTES_WRITTEN, 1);
 	}
 	free(f);
 }
 
-/* As a report: it may also be the late right one of a task that was given up. */
-static bool submit(struct engine *e, const struct note *note)
+static void fill_report(const struct note *note, struct report *out)
 {
+	*out = (struct report){.kind = REPORT_VERSION, .device_id = note->device_id, .booted = note->booted, .has_elf = note->has_elf};
+	memcpy(out->elf_sha256, note->elf_sha256, sizeof out->elf_sha256);
+	text_copy(out->component, sizeof out->component, COMPONENT_DEFAULT);
+	text_copy(out->version, sizeof out->version, note->version);
+}
+
+/* The note's version takes off as a report, or is noted again: it may concern a task, also be the late right one of a task that was given
+ * up. */
+static bool submit(struct engine *e, struct note *note)
+{
+	struct note version = *note;
 	struct flying *f = calloc(1, sizeof *f);
 	struct op *op = f ? op_new(e, OP_REPORT) : NULL;
-	if (!op) {
-		free(f);
-		return false;
+	version.told = NULL;
+	note->version[0] = '\0';
+	note->evidence = false;
+	if (op) {
+		*f = (struct flying){e, version};
+		op->device_id = version.device_id;
+		fill_report(&version, &op->in.report);
+		op->done.hear = written;
+		op->done_ctx = f;
 	}
-	*f = (struct flying){e, *note};
-	op->device_id = note->device_id;
-	op->in.report = (struct report){.kind = REPORT_VERSION, .device_id = note->device_id};
-	text_copy(op->in.report.component, sizeof op->in.report.component, COMPONENT_DEFAULT);
-	text_copy(op->in.report.version, sizeof op->in.report.version, note->version);
-	op->done.hear = written;
-	op->done_ctx = f;
-	if (!op_submit(op, NULL)) {
+	if (!op || !op_submit(op, NULL)) {
 		free(f);
+		note_again(e->notes, &version);
 		return false;
 	}
 	return true;
 }
 
-void notes_flush(struct engine *e)
+/* What may concern a task goes its own way. */
+static bool part_with_reports(struct engine *e, struct flush *f, struct db *db, struct err *err)
 {
-	struct note *batch = calloc(FLUSH_MAX, sizeof *batch);
-	size_t count = batch ? take(e->notes, batch) : 0;
-	for (size_t i = 0; i < count; i++) {
-		if (!submit(e, &batch[i])) {
-			note_again(e->notes, &batch[i]);
+	size_t n = 0;
+	size_t tasked = 0;
+	bool room = true;
+	for (size_t i = 0; i < f->count; i++) {
+		if (*f->notes[i]->version && !f->notes[i]->evidence) {
+			f->ids[n++] = f->notes[i]->device_id;
 		}
 	}
-	free(batch);
+	if (n && !store_devices_tasked(db, f->ids, n, f->tasked, &tasked, err)) {
+		return false;
+	}
+	size_t at = 0;
+	for (size_t i = 0; i < f->count; i++) {
+		struct note *note = f->notes[i];
+		while (at < tasked && f->tasked[at] < note->device_id) {
+			at++;
+		}
+		bool concerns = note->evidence || (*note->version && at < tasked && f->tasked[at] == note->device_id);
+		room = (!concerns || submit(e, note)) && room;
+	}
+	f->more = f->more && room;
+	return true;
+}
+
+static void gather(struct flush *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct note *note = f->notes[i];
+		if (note->told) {
+			f->facts[f->fact_count++] = (struct told_fact){note->device_id, note->fingerprint, note->told};
+		}
+		if (*note->version) {
+			struct version_fact *v = &f->versions[f->version_count++];
+			*v = (struct version_fact){.device_id = note->device_id, .component = COMPONENT_DEFAULT};
+			memcpy(v->version, note->version, sizeof v->version);
+		}
+	}
+}
+
+/* For the other replicas. Rows with a version this one reads again, too: an older one may be on its way into the snapshot. Of facts it
+ * would only cost the device's next check to be written once more. */
+static bool write_changes(struct flush *f, struct db *db, int64_t *pos, struct err *err)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < f->version_count; i++) {
+		f->ids[n++] = f->versions[i].device_id;
+	}
+	if (n && !store_change(db, CHANGE_DEVICE, f->ids, n, false, NULL, err)) {
+		return false;
+	}
+	n = 0;
+	for (size_t i = 0; i < f->count; i++) {
+		if (f->notes[i]->told && !*f->notes[i]->version) {
+			f->ids[n++] = f->notes[i]->device_id;
+		}
+	}
+	return !n || store_change(db, CHANGE_DEVICE, f->ids, n, false, pos, err);
+}
+
+/* One transaction; nobody waits for it, so it does not wait for the disk: what a crash of the database takes back the feed sees. */
+static bool write_rows(struct engine *e, struct flush *f, struct db *db, struct err *err)
+{
+	int64_t pos = 0;
+	gather(f);
+	if (f->fact_count + f->version_count == 0) {
+		return true;
+	}
+	bool ok = db_begin(db, err) && db_pipeline(db, err) && store_commit_relaxed(db, err) &&
+		  (!f->fact_count || store_facts_write(db, f->facts, f->fact_count, err)) &&
+		  (!f->version_count || store_versions_write(db, f->versions, f->version_count, err)) && write_changes(f, db, &pos, err) &&
+		  db_commit(db, err);
+	if (!ok) {
+		db_rollback(db);
+	} else if (pos) {
+		feed_applied(e->feed, pos);
+	}
+	return ok;
+}
+
+static bool flush(struct engine *e, struct flush *f, struct db *db)
+{
+	struct err err = {0};
+	bool ok = part_with_reports(e, f, db, &err) && write_rows(e, f, db, &err);
+	for (size_t i = 0; i < f->count; i++) {
+		struct note *note = f->notes[i];
+		bool held = note->told || *note->version; /* more than what went its own way */
+		metrics_add(METRIC_NOTES_WRITTEN, ok && held ? 1 : 0);
+		if (!ok && held) {
+			note_again(e->notes, note);
+		}
+		free_note(note);
+	}
+	if (!ok) {
+		log_warn("what devices told is not written; tried again", LOG_U("devices", f->count), LOG_S("error", err.text));
+	}
+	return ok && f->more;
+}
+
+bool notes_flush(struct engine *e, struct db *db)
+{
+	struct flush *f = calloc(1, sizeof *f);
+	bool more = false;
+	if (f) {
+		take(e->notes, f);
+		more = f->count > 0 && flush(e, f, db);
+	}
+	free(f);
+	return more;
+}
+
+bool notes_pending(struct engine *e)
+{
+	pthread_mutex_lock(&e->notes->lock);
+	bool pending = e->notes->by_device.count > 0;
+	pthread_mutex_unlock(&e->notes->lock);
+	return pending;
 }

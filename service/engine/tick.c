@@ -27,7 +27,10 @@
 enum {
 	TICK_MS = 250,
 	SILENCE_EVERY_MS = 1000,
-	SILENCE_MAX = 256, /* timers handed over per second: the rest in the next */
+	NOTES_EVERY_MS = 1000,
+	NOTES_FOR_MS = 200,   /* in one round: then others have their turn */
+	NOTES_LAST_MS = 5000, /* in the last one */
+	SILENCE_MAX = 256,    /* timers handed over per second: the rest in the next */
 	UPKEEP_EVERY_MS = 10 * 60 * 1000,
 	SEEN_BATCH = 4096,
 	CHANGES_KEEP_MS = 24 * 3600 * 1000,
@@ -40,7 +43,8 @@ struct ticker {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
-	int64_t silence_at, seen_at, upkeep_at, alarms_at; /* monotonic ms: next time */
+	bool hurry;                                                  /* there is more to be written */
+	int64_t silence_at, notes_at, seen_at, upkeep_at, alarms_at; /* monotonic ms: next time */
 };
 
 static bool ensure_db(struct ticker *t, struct err *err)
@@ -81,6 +85,24 @@ static void judge_silence(struct engine *e)
 	}
 }
 
+/* Until nothing is left, or for a while. */
+static void write_notes(struct ticker *t, int64_t for_ms)
+{
+	struct err err = {0};
+	int64_t until = clock_mono_ms() + for_ms;
+	t->hurry = false;
+	if (!notes_pending(t->engine)) {
+		return;
+	}
+	if (!ensure_db(t, &err)) {
+		log_debug("what devices told waits for the database", LOG_S("error", err.text));
+		return;
+	}
+	do {
+		t->hurry = notes_flush(t->engine, t->db);
+	} while (t->hurry && clock_mono_ms() < until);
+}
+
 static void write_seen(struct ticker *t)
 {
 	int64_t *ids = calloc(SEEN_BATCH, sizeof *ids);
@@ -114,8 +136,7 @@ static void keep_up(struct ticker *t)
 		swept += some;
 	}
 	ok = ok && store_feed_trim(t->db, CHANGES_KEEP_MS, &err) && store_maintain_tokens(t->db, &err) &&
-	     store_activation_sweep(t->db, c->activation_ttl, &err) &&
-	     store_maintain_events(t->db, c->events_keep, &err);
+	     store_activation_sweep(t->db, c->activation_ttl, &err) && store_maintain_events(t->db, c->events_keep, &err);
 	if (!ok) {
 		log_warn("upkeep of the database failed; tried again later", LOG_S("error", err.text));
 	} else if (swept) {
@@ -147,8 +168,10 @@ static void round_of_work(struct ticker *t)
 	const struct config *c = e->config;
 	evidence_flush(e, false);
 	if (due(&t->silence_at, SILENCE_EVERY_MS)) {
-		notes_flush(e);
 		judge_silence(e);
+	}
+	if (due(&t->notes_at, NOTES_EVERY_MS) || t->hurry) {
+		write_notes(t, NOTES_FOR_MS);
 	}
 	if (due(&t->seen_at, c->last_seen_flush)) {
 		write_seen(t);
@@ -166,7 +189,7 @@ static bool pause_tick(struct ticker *t)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000L;
+	until.tv_nsec += t->hurry ? 0 : TICK_MS * 1000000L;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_sec++;
 		until.tv_nsec -= 1000000000;
@@ -186,7 +209,7 @@ static void *ticker_main(void *arg)
 		round_of_work(t);
 	}
 	evidence_flush(t->engine, true);
-	notes_flush(t->engine);
+	write_notes(t, NOTES_LAST_MS);
 	write_seen(t);
 	audit_alarms(t);
 	db_close(&t->db);

@@ -52,6 +52,9 @@ struct buf;
 	X(COMMIT_QUEUE, GAUGE, "otad_commit_queue", "", "Operations waiting for the group commit.")                                    \
 	X(NOTES_COALESCED, COUNTER, "otad_notes_coalesced_total", "", "Facts that replaced an unwritten one of the same device.")      \
 	X(NOTES_WRITTEN, COUNTER, "otad_notes_written_total", "", "Facts written behind.")                                             \
+	X(NOTES_DROPPED, COUNTER, "otad_notes_dropped_total", "",                                                                      \
+	  "Facts not taken because too many were unwritten; the device tells them again.")                                             \
+	X(NOTES_WAITING, GAUGE, "otad_notes_waiting", "", "Devices with unwritten facts.")                                             \
 	X(DB_ERRORS, COUNTER, "otad_database_errors_total", "", "Database statements or connections that failed.")                     \
 	X(FEED_POSITION, GAUGE, "otad_feed_position", "", "Position in the change feed.")                                              \
 	X(FEED_RELOADS, COUNTER, "otad_feed_reloads_total", "", "Full reloads of the snapshot.")                                       \

@@ -20,9 +20,9 @@ struct report {
 	int64_t task_id; /* 0 = the live task of device and component */
 	char component[COMPONENT_SIZE];
 	char version[VERSION_SIZE];
-	bool has_elf; /* REPORT_VERSION: it also told which build it runs */
-	uint8_t elf_sha256[32];
 	bool booted;  /* REPORT_VERSION: with evidence of a boot (a Xiaozhi check, a new MQTT connection); a poll alone is none */
+	bool has_elf; /* REPORT_VERSION: of the build that runs, as the device tells it */
+	uint8_t elf_sha256[32];
 	int64_t step; /* REPORT_PROGRESS: 0..100, -1 failed, -2 download, -3 verify, -4 write */
 	char detail[TEXT_SIZE];
 	struct coverage bytes; /* REPORT_BYTES */

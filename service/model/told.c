@@ -1,5 +1,7 @@
 #include "model/told.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/buf.h"
@@ -43,6 +45,61 @@ uint64_t told_fingerprint(const struct told *t)
 	digest_sha256(digest, form.data, form.len);
 	memcpy(&sum, digest, sizeof sum);
 	return sum ? sum : 1;
+}
+
+void told_print_partitions(const struct told *t, struct buf *out)
+{
+	for (size_t i = 0; i < t->partition_count; i++) {
+		const struct told_partition *p = &t->partitions[i];
+		buf_put_u64(out, p->type);
+		buf_putc(out, ' ');
+		buf_put_u64(out, p->subtype);
+		buf_putc(out, ' ');
+		buf_put_u64(out, p->size);
+		buf_putc(out, ' ');
+		buf_puts(out, p->label);
+		buf_putc(out, '\n');
+	}
+}
+
+/* The number at *at, and over the blank behind it. */
+static bool take_number(const char **at, uint64_t max, uint64_t *out)
+{
+	char *end;
+	errno = 0;
+	*out = strtoull(*at, &end, 10);
+	bool good = **at >= '0' && **at <= '9' && *end == ' ' && !errno && *out <= max;
+	*at = good ? end + 1 : *at;
+	return good;
+}
+
+void told_parse_partitions(struct told *t, const char *text)
+{
+	uint64_t type;
+	uint64_t subtype;
+	uint64_t size;
+	t->partition_count = 0;
+	while (t->partition_count < TOLD_PARTITIONS && take_number(&text, UINT8_MAX, &type) && take_number(&text, UINT8_MAX, &subtype) &&
+	       take_number(&text, UINT32_MAX, &size)) {
+		size_t len = strcspn(text, "\n");
+		if (len >= TOLD_LABEL_SIZE) {
+			return;
+		}
+		struct told_partition *p = &t->partitions[t->partition_count++];
+		*p = (struct told_partition){.type = (uint8_t)type, .subtype = (uint8_t)subtype, .size = (uint32_t)size};
+		memcpy(p->label, text, len);
+		text += len + (text[len] == '\n');
+	}
+}
+
+struct told *told_keep(const struct told *t)
+{
+	size_t size = offsetof(struct told, partitions) + t->partition_count * sizeof *t->partitions;
+	struct told *copy = malloc(size);
+	if (copy) {
+		memcpy(copy, t, size);
+	}
+	return copy;
 }
 
 const struct told_partition *told_find(const struct told *t, const char *label)

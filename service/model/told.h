@@ -44,6 +44,15 @@ struct told {
 /* The same for the same facts in every process, otherwise (but for one in 2^64) another; never 0. */
 uint64_t told_fingerprint(const struct told *told);
 
+struct buf;
+/* The partition table as text, a line each: type, subtype, size and label; and back (what is no such line ends it). */
+void told_print_partitions(const struct told *told, struct buf *out);
+void told_parse_partitions(struct told *told, const char *text);
+
+/* A copy to keep (freed by free()) that takes no more memory than the partitions that there are; so it must not be assigned to another.
+ * NULL: out of memory. */
+struct told *told_keep(const struct told *told);
+
 /* The partition of that label, or NULL. */
 const struct told_partition *told_find(const struct told *told, const char *label);
 

@@ -1,0 +1,231 @@
+/* What devices tell that no answer waits for: shown at once, written behind, none lost while there is room. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/text.h"
+#include "engine/notes.h"
+#include "engine/private.h"
+#include "fleet/fleet.h"
+#include "metrics/metrics.h"
+#include "model/told.h"
+#include "site.h"
+#include "store/db.h"
+#include "store/told.h"
+
+static struct replica *r;
+
+static int start(void **state)
+{
+	(void)state;
+	site_new();
+	r = replica_start("");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	replica_stop(&r);
+	return 0;
+}
+
+static struct told sample(int64_t flash_size)
+{
+	struct told t = {.read = true, .has_elf = true, .elf_sha256 = {1, 2, 255}, .flash_size = flash_size, .partition_count = 3};
+	text_copy(t.board_name, sizeof t.board_name, "bread \"compact\" \\ {wifi}, NULL");
+	text_copy(t.board_type, sizeof t.board_type, "面包板");
+	text_copy(t.chip, sizeof t.chip, "esp32s3");
+	text_copy(t.slot, sizeof t.slot, "ota_0");
+	text_copy(t.client_uuid, sizeof t.client_uuid, "e2314aed-0a16-43f0-8128-766fbd3207f2");
+	text_copy(t.language, sizeof t.language, "zh-CN");
+	t.partitions[0] = (struct told_partition){"nvs", 1, 2, 16384};
+	t.partitions[1] = (struct told_partition){"ota 0 \"", 0, 16, UINT32_MAX};
+	t.partitions[2] = (struct told_partition){"ota_1", 0, 17, 4128768};
+	return t;
+}
+
+static uint64_t shown(const struct replica *replica, const char *device)
+{
+	fleet_read(replica->engine->fleet);
+	uint64_t told = fleet_told(fleet_device(replica->engine->fleet, device));
+	fleet_done(replica->engine->fleet);
+	return told;
+}
+
+static void until_written(int64_t device, uint64_t fingerprint)
+{
+	site_until(1, "SELECT count(*) FROM device_facts WHERE device_id = %" PRId64 " AND told = %" PRId64, device, (int64_t)fingerprint);
+}
+
+static void until_nothing_waits(void)
+{
+	for (int64_t deadline = 0; notes_pending(r->engine);) {
+		assert_true(site_in_time(&deadline));
+		site_pause();
+	}
+}
+
+static void read_back(int64_t device, struct told *out, int64_t *updated_ms)
+{
+	struct err err = {0};
+	struct db_config config = {.uri = site_uri, .name = "test"};
+	struct db *db = db_open(&config, &err);
+	if (!db || !store_facts_get(db, device, out, updated_ms, &err)) {
+		fail_msg("%s", err.text);
+	}
+	db_close(&db);
+}
+
+static void facts_are_shown_at_once_and_read_back_as_they_were_told(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct told t = sample(1);
+	struct told back;
+	int64_t updated_ms;
+	read_back(site_id(device), &back, &updated_ms);
+	assert_int_equal(updated_ms, 0);
+	assert_true(shown(r, device) == 0);
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	assert_true(shown(r, device) == told_fingerprint(&t));
+	until_written(site_id(device), told_fingerprint(&t));
+	read_back(site_id(device), &back, &updated_ms);
+	assert_true(told_fingerprint(&back) == told_fingerprint(&t));
+	assert_string_equal(back.board_name, t.board_name);
+	assert_true(updated_ms > 0);
+	struct told less = {.flash_size = 5}; /* what is not told any more is gone */
+	assert_true(notes_put_told(r->engine, site_id(device), &less));
+	until_written(site_id(device), told_fingerprint(&less));
+	read_back(site_id(device), &back, &updated_ms);
+	assert_true(told_fingerprint(&back) == told_fingerprint(&less));
+	assert_false(back.has_elf);
+	assert_int_equal(back.partition_count, 0);
+}
+
+static void another_replica_follows(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct replica *other = replica_start("");
+	struct told t = sample(2);
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	assert_true(notes_put(r->engine, site_id(device), "1.9"));
+	until_written(site_id(device), told_fingerprint(&t));
+	for (int64_t deadline = 0; shown(other, device) != told_fingerprint(&t);) {
+		assert_true(site_in_time(&deadline));
+		site_pause();
+	}
+	replica_stop(&other);
+	assert_true(shown(r, device) == told_fingerprint(&t));
+}
+
+/* Facts and versions of all devices at once: none is dropped, each is counted. */
+static void a_whole_fleet_s_news_are_written(void **state)
+{
+	(void)state;
+	int64_t written = metrics_get(METRIC_NOTES_WRITTEN);
+	int64_t coalesced = metrics_get(METRIC_NOTES_COALESCED);
+	int64_t dropped = metrics_get(METRIC_NOTES_DROPPED);
+	for (int64_t id = 1; id <= SITE_DEVICES; id++) {
+		struct told t = sample(100 + id);
+		assert_true(notes_put(r->engine, id, "7.7"));
+		assert_true(notes_put_told(r->engine, id, &t));
+	}
+	site_until(SITE_DEVICES, "SELECT count(*) FROM device_facts WHERE flash_size = 100 + device_id");
+	site_until(SITE_DEVICES, "SELECT count(*) FROM devices WHERE version = '7.7'");
+	until_nothing_waits();
+	for (int64_t deadline = 0;
+	     metrics_get(METRIC_NOTES_COALESCED) + metrics_get(METRIC_NOTES_WRITTEN) - coalesced - written < 2 * SITE_DEVICES;) {
+		assert_true(site_in_time(&deadline));
+		site_pause();
+	}
+	assert_int_equal(metrics_get(METRIC_NOTES_DROPPED) - dropped, 0);
+}
+
+static void a_late_right_version_still_turns_a_task_that_was_given_up(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	site_run("UPDATE tasks SET state = 'timed_out', stage = 'queued', rev = rev + 1, ended_at = now() WHERE id = %" PRId64
+		 "; SELECT change_append('task', '{%" PRId64 "}'), pg_notify('otad', '')",
+		 task, task);
+	assert_true(notes_put(r->engine, site_id(device), "2.0"));
+	site_until_task(task, "succeeded");
+}
+
+/* The database could not take it when the device was answered. */
+static void evidence_waits_for_the_database_and_then_moves_its_task(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t task = push(r, device, SITE_KNOWN);
+	struct report report = {.kind = REPORT_VERSION, .device_id = site_id(device), .component = "app", .version = "1.0", .booted = true};
+	struct told t = sample(3);
+	pg_down();
+	assert_true(notes_put_report(r->engine, &report));
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	text_copy(report.version, sizeof report.version, "2.0");
+	assert_true(notes_put_report(r->engine, &report)); /* the last one counts */
+	site_pause();
+	pg_up();
+	site_until_task(task, "succeeded");
+	until_written(site_id(device), told_fingerprint(&t));
+}
+
+/* Devices that are gone when their facts are written do not hold up the others. */
+static void what_is_full_says_so_and_is_written_when_the_database_is_back(void **state)
+{
+	(void)state;
+	enum { ROOM = 65536, GONE = 1000000 };
+	const char *device = site_device();
+	struct told t = sample(4);
+	until_nothing_waits();
+	int64_t dropped = metrics_get(METRIC_NOTES_DROPPED);
+	pg_down();
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	for (int64_t i = 1; i < ROOM; i++) {
+		assert_true(notes_put_told(r->engine, GONE + i, &t));
+	}
+	assert_int_equal(metrics_get(METRIC_NOTES_WAITING), ROOM);
+	assert_false(notes_put_told(r->engine, GONE, &t));
+	assert_false(notes_put(r->engine, GONE, "1.0"));
+	assert_int_equal(metrics_get(METRIC_NOTES_DROPPED) - dropped, 2);
+	t.flash_size++;
+	assert_true(notes_put_told(r->engine, site_id(device), &t)); /* whose note is there already */
+	pg_up();
+	until_written(site_id(device), told_fingerprint(&t));
+	until_nothing_waits();
+}
+
+static void the_stop_writes_what_is_left(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct told t = sample(5);
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	replica_stop(&r);
+	assert_int_equal(site_number("SELECT count(*) FROM device_facts WHERE device_id = %" PRId64, site_id(device)), 1);
+	r = replica_start("");
+	assert_true(shown(r, device) == told_fingerprint(&t));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SITE_TEST(facts_are_shown_at_once_and_read_back_as_they_were_told),
+		SITE_TEST(another_replica_follows),
+		SITE_TEST(a_late_right_version_still_turns_a_task_that_was_given_up),
+		SITE_TEST(evidence_waits_for_the_database_and_then_moves_its_task),
+		SITE_TEST(what_is_full_says_so_and_is_written_when_the_database_is_back),
+		SITE_TEST(a_whole_fleet_s_news_are_written),
+		SITE_TEST(the_stop_writes_what_is_left),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
