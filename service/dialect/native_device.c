@@ -10,6 +10,7 @@
 #include "engine/admin.h"
 #include "engine/presence.h"
 #include "model/mac.h"
+#include "model/told.h"
 
 static bool list(struct worker *w, const struct page *page, void **out, size_t *count, struct err *err)
 {
@@ -52,6 +53,61 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_time(out, "createdAt", d->created_ms);
 	native_noun_put_time(out, "updatedAt", d->updated_ms);
 	buf_putc(out, '}');
+}
+
+static void put_partitions(struct buf *out, const struct told *t)
+{
+	buf_puts(out, ",\"partitions\":[");
+	for (size_t i = 0; i < t->partition_count; i++) {
+		const struct told_partition *p = &t->partitions[i];
+		buf_puts(out, i ? ",{\"label\":" : "{\"label\":");
+		buf_put_json(out, p->label);
+		native_noun_put_int(out, "type", p->type);
+		native_noun_put_int(out, "subtype", p->subtype);
+		native_noun_put_int(out, "size", p->size);
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+}
+
+/* Its Client-Id is a secret, and not shown. */
+static void put_told(struct buf *out, const struct told *t, int64_t updated_ms)
+{
+	char elf[2 * sizeof t->elf_sha256 + 1] = "";
+	if (t->has_elf) {
+		text_hex(elf, t->elf_sha256, sizeof t->elf_sha256);
+	}
+	buf_puts(out, t->read ? "{\"bodyRead\":true" : "{\"bodyRead\":false");
+	native_noun_put_text_or_null(out, "boardName", t->board_name);
+	native_noun_put_text_or_null(out, "boardType", t->board_type);
+	native_noun_put_text_or_null(out, "chip", t->chip);
+	native_noun_put_text_or_null(out, "slot", t->slot);
+	native_noun_put_text_or_null(out, "language", t->language);
+	native_noun_put_text_or_null(out, "elfSha256", elf);
+	if (t->flash_size) {
+		native_noun_put_int(out, "flashSize", t->flash_size);
+	} else {
+		buf_puts(out, ",\"flashSize\":null");
+	}
+	put_partitions(out, t);
+	native_noun_put_time(out, "updatedAt", updated_ms);
+	buf_putc(out, '}');
+}
+
+static bool put_facts(struct worker *w, struct buf *out, const union native_row *row, struct err *err)
+{
+	struct told t;
+	int64_t updated_ms;
+	if (!admin_device_facts(w, row->id, &t, &updated_ms, err)) {
+		return false;
+	}
+	buf_puts(out, ",\"facts\":");
+	if (updated_ms) {
+		put_told(out, &t, updated_ms);
+	} else {
+		buf_puts(out, "null");
+	}
+	return true;
 }
 
 static void complete(struct engine *e, void *row)
@@ -123,6 +179,7 @@ const struct native_noun native_device = {
 	.find = find,
 	.complete = complete,
 	.put = put,
+	.put_more = put_facts,
 	.put_secret = put_secret,
 	.decode = decode,
 	.create = create,

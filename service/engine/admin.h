@@ -18,6 +18,7 @@ struct gateway;     /* model/gateway.h */
 struct licence;     /* model/licence.h */
 struct licence_new; /* model/licence.h */
 struct secret;
+struct told;
 struct worker;
 
 /* Lists: *out is malloc'd, the caller frees it; *count = rows in it. What page->name means stands with each. */
@@ -36,6 +37,8 @@ bool admin_device_update(struct engine *e, struct worker *w, const struct actor 
 bool admin_device_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
 bool admin_device_get(struct worker *w, int64_t id, struct device *out, struct err *err);
 bool admin_device_find(struct worker *w, const char *name, struct device *out, struct err *err);
+/* What it told of itself, and when that changed last: *updated_ms 0 = it has never told any. */
+bool admin_device_facts(struct worker *w, int64_t id, struct told *out, int64_t *updated_ms, struct err *err);
 /* page->name: device name */
 bool admin_device_list(struct worker *w, const struct page *page, struct device **out, size_t *count, struct err *err);
 

@@ -6,6 +6,7 @@
 #include "engine/admin_frame.h"
 #include "engine/revocation.h"
 #include "store/device.h"
+#include "store/told.h"
 
 static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
@@ -105,6 +106,11 @@ bool admin_device_get(struct worker *w, int64_t id, struct device *out, struct e
 bool admin_device_find(struct worker *w, const char *name, struct device *out, struct err *err)
 {
 	return ADMIN_READ(w, err, store_device_find(db, name, out, err));
+}
+
+bool admin_device_facts(struct worker *w, int64_t id, struct told *out, int64_t *updated_ms, struct err *err)
+{
+	return ADMIN_READ(w, err, store_facts_get(db, id, out, updated_ms, err));
 }
 
 bool admin_device_list(struct worker *w, const struct page *page, struct device **out, size_t *count, struct err *err)

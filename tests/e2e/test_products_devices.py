@@ -49,6 +49,38 @@ def test_a_device_is_made_read_moved_and_deleted(site):
     problem(site.viewer.get(path), 404)
 
 
+def test_a_device_shows_what_it_told_of_itself(site):
+    """Rows as the service writes them; the Client-Id stays a secret, and who has the page is told when the facts change."""
+    device = site.device(product=site.product(), arrive=False)
+    number = site.viewer.get("/api/v3/devices", name=device.name).json["items"][0]["id"]
+    path = f"/api/v3/devices/{number}"
+    before = site.viewer.get(path).must(200)
+    assert before.json["facts"] is None
+    site.db.rows(
+        "INSERT INTO device_facts VALUES (%s, 1, 16777216, true, 'bread \"x\"', 'bread', 'esp32s3', 'ota_0', '', %s, 'a-secret-uuid', E'1 2 16384 nvs\n0 16 4128768 ota_0\n') RETURNING told",
+        number,
+        b"\x01" * 32,
+    )
+    after = site.viewer.get(path, headers={"If-None-Match": before.header("ETag")}).must(200)
+    facts = after.json["facts"]
+    assert facts.pop("updatedAt")
+    assert facts == {
+        "bodyRead": True,
+        "boardName": 'bread "x"',
+        "boardType": "bread",
+        "chip": "esp32s3",
+        "slot": "ota_0",
+        "language": None,
+        "elfSha256": "01" * 32,
+        "flashSize": 16777216,
+        "partitions": [{"label": "nvs", "type": 1, "subtype": 2, "size": 16384}, {"label": "ota_0", "type": 0, "subtype": 16, "size": 4128768}],
+    }
+    assert b"secret" not in after.body
+    assert "facts" not in site.viewer.get("/api/v3/devices").json["items"][0]
+    assert site.admin.delete(path).status == 204
+    assert site.db.value("SELECT count(*) FROM device_facts") == 0
+
+
 def test_a_product_in_use_cannot_be_deleted(site):
     product = site.product()
     site.device(product=product, arrive=False)
