@@ -8,8 +8,8 @@
 #include "common/scoped.h"
 #include "common/secret.h"
 #include "dialect/auth.h"
-#include "dialect/native_etag.h"
 #include "dialect/native_noun.h"
+#include "dialect/native_single.h"
 #include "dialect/problem.h"
 #include "engine/admin.h"
 #include "http/reply.h"
@@ -22,7 +22,6 @@ enum { BODY_MAX = 2048 };
 static void reply_row(struct http_request *req, int status, const struct gateway *g)
 {
 	char mem[BODY_MAX];
-	char etag[NATIVE_ETAG_SIZE];
 	struct buf out;
 	buf_init_fixed(&out, mem, sizeof mem);
 	buf_puts(&out, "{\"productId\":");
@@ -32,20 +31,15 @@ static void reply_row(struct http_request *req, int status, const struct gateway
 	native_noun_put_time(&out, "createdAt", g->created_ms);
 	native_noun_put_time(&out, "updatedAt", g->updated_ms);
 	buf_putc(&out, '}');
-	native_etag_make(etag, g->rev, out.data, out.len);
-	http_reply_header(req, "ETag", etag);
-	if (status == 200 && native_etag_is_fresh(http_request_header(req, "If-None-Match"), etag)) {
-		http_reply(req, 304, NULL, NULL, 0);
-		return;
-	}
-	http_reply(req, status, "application/json", out.data, out.len);
+	native_single_reply(req, status, g->rev, &out);
 }
 
-static bool read_product(const struct http_request *req, int64_t *id, struct err *err)
+static bool find_rev(struct worker *w, int64_t product_id, int64_t *rev, struct err *err)
 {
-	static const char *const none[] = {NULL};
-	const char *segment = http_request_segment(req, "id");
-	return http_query_only(req, none, err) && native_noun_parse_id(segment ? segment : "", id, err);
+	struct gateway now;
+	bool ok = admin_gateway_get(w, product_id, &now, err);
+	*rev = ok ? now.rev : 0;
+	return ok;
 }
 
 void native_gateway_get(struct http_request *req, struct worker *w, void *ctx)
@@ -53,40 +47,12 @@ void native_gateway_get(struct http_request *req, struct worker *w, void *ctx)
 	(void)ctx;
 	struct err err = {0};
 	struct gateway g;
-	int64_t id;
-	if (!read_product(req, &id, &err) || !admin_gateway_get(w, id, &g, &err)) {
+	struct native_single single = {.find = find_rev};
+	if (!native_single_product(req, &single, &err) || !admin_gateway_get(w, single.product_id, &g, &err)) {
 		problem_reply(req, &err);
 		return;
 	}
 	reply_row(req, 200, &g);
-}
-
-/* The revision that a write with If-Match must find; 0 = any. False: it is another one, or there is none (stale), or it cannot be told. */
-static bool expected_revision(const struct http_request *req, struct worker *w, int64_t id, int64_t *rev, bool *stale, struct err *err)
-{
-	const char *if_match = http_request_header(req, "If-Match");
-	struct gateway now;
-	*rev = 0;
-	if (!if_match) {
-		return true;
-	}
-	if (!admin_gateway_get(w, id, &now, err)) {
-		*stale = err->kind == ERR_NOT_FOUND;
-		return false;
-	}
-	*rev = now.rev;
-	*stale = !native_etag_may_change(if_match, now.rev);
-	return !*stale || err_set(err, ERR_CONFLICT, "it was changed since you read it; read it again");
-}
-
-/* With If-Match, a conflict with somebody faster is the condition that failed. */
-static void refuse(struct http_request *req, bool stale, int64_t rev, const struct err *err)
-{
-	if (stale || (rev && err->kind == ERR_CONFLICT)) {
-		problem_reply_as(req, 412, err);
-	} else {
-		problem_reply(req, err);
-	}
 }
 
 static bool read_body(const struct http_request *req, struct gateway *g, struct secret *key, struct err *err)
@@ -108,13 +74,14 @@ void native_gateway_put(struct http_request *req, struct worker *w, void *ctx)
 	struct err err = {0};
 	struct actor actor;
 	struct gateway g = {0};
+	struct native_single single = {.find = find_rev};
 	scoped(secret_clear) struct secret key = {0};
-	int64_t rev = 0;
-	bool stale = false;
 	auth_actor(req, &actor);
-	if (!read_product(req, &g.product_id, &err) || !read_body(req, &g, &key, &err) ||
-	    !expected_revision(req, w, g.product_id, &rev, &stale, &err) || !admin_gateway_put(ctx, w, &actor, &g, &key, rev, &err)) {
-		refuse(req, stale, rev, &err);
+	bool ok =
+		native_single_product(req, &single, &err) && read_body(req, &g, &key, &err) && native_single_expect(req, w, &single, &err);
+	g.product_id = single.product_id;
+	if (!ok || !admin_gateway_put(ctx, w, &actor, &g, &key, single.rev, &err)) {
+		native_single_refuse(req, w, &single, &err);
 		return;
 	}
 	reply_row(req, g.rev == 1 ? 201 : 200, &g);
@@ -124,13 +91,11 @@ void native_gateway_remove(struct http_request *req, struct worker *w, void *ctx
 {
 	struct err err = {0};
 	struct actor actor;
-	int64_t id;
-	int64_t rev = 0;
-	bool stale = false;
+	struct native_single single = {.find = find_rev};
 	auth_actor(req, &actor);
-	if (!read_product(req, &id, &err) || !expected_revision(req, w, id, &rev, &stale, &err) ||
-	    !admin_gateway_delete(ctx, w, &actor, id, rev, &err)) {
-		refuse(req, stale, rev, &err);
+	if (!native_single_product(req, &single, &err) || !native_single_expect(req, w, &single, &err) ||
+	    !admin_gateway_delete(ctx, w, &actor, single.product_id, single.rev, &err)) {
+		native_single_refuse(req, w, &single, &err);
 		return;
 	}
 	http_reply(req, 204, NULL, NULL, 0);
