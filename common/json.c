@@ -304,6 +304,44 @@ bool json_bool(const struct cJSON *obj, const char *key, bool required, bool *ou
 	return true;
 }
 
+bool json_object(const struct cJSON *obj, const char *key, const struct cJSON **out, struct err *err)
+{
+	bool ok;
+	*out = member(obj, key, false, &ok, err);
+	if (*out != NULL && !cJSON_IsObject(*out)) {
+		*out = NULL;
+		return err_set(err, ERR_TYPE, "%s must be an object", key);
+	}
+	return true;
+}
+
+bool json_texts(const struct cJSON *obj, const char *key, struct json_texts *inout, struct err *err)
+{
+	bool ok;
+	const cJSON *m = member(obj, key, false, &ok, err);
+	if (m == NULL) {
+		return ok;
+	}
+	if (!cJSON_IsArray(m)) {
+		return err_set(err, ERR_TYPE, "%s must be an array of strings", key);
+	}
+	size_t count = (size_t)cJSON_GetArraySize(m);
+	if (count > inout->max) {
+		return err_set(err, ERR_INVALID, "%s has too many members; at most %zu", key, inout->max);
+	}
+	size_t n = 0;
+	for (const cJSON *item = m->child; item != NULL; item = item->next) {
+		if (!cJSON_IsString(item)) {
+			return err_set(err, ERR_TYPE, "%s must be an array of strings", key);
+		}
+		if (!take_text(item->valuestring, key, true, inout->out + n++ * inout->size, inout->size, err)) {
+			return false;
+		}
+	}
+	inout->count = n;
+	return true;
+}
+
 bool json_has(const struct cJSON *obj, const char *key)
 {
 	const cJSON *m = cJSON_GetObjectItemCaseSensitive(obj, key);

@@ -32,6 +32,19 @@ bool json_text_or_number(const struct cJSON *obj, const char *key, bool required
 bool json_int(const struct cJSON *obj, const char *key, bool required, int64_t min, int64_t max, int64_t *out, struct err *err);
 bool json_bool(const struct cJSON *obj, const char *key, bool required, bool *out, struct err *err);
 
+/* A member that is an object; *out = NULL when it is absent or null. */
+bool json_object(const struct cJSON *obj, const char *key, const struct cJSON **out, struct err *err);
+
+/* A member that is an array of texts, each as json_text() takes a required one, into `max` places of `size` bytes, one behind the other.
+ * Absent or null: nothing changes. */
+struct json_texts {
+	char *out;
+	size_t size;
+	size_t max;
+	size_t count;
+};
+bool json_texts(const struct cJSON *obj, const char *key, struct json_texts *inout, struct err *err);
+
 /* Is there a member of that name, not null? */
 bool json_has(const struct cJSON *obj, const char *key);
 

@@ -7,6 +7,7 @@
 #include "dialect/native_licence.h"
 #include "dialect/native_noun.h"
 #include "dialect/native_order.h"
+#include "dialect/native_voice.h"
 #include "dialect/problem.h"
 #include "http/request.h"
 #include "http/server.h"
@@ -44,6 +45,10 @@ LIST(licence)
 GET(licence)
 WRITE(licence, create)
 WRITE(licence, remove)
+LIST(fix)
+GET(fix)
+WRITE(fix, create)
+WRITE(fix, remove)
 LIST(firmware)
 GET(firmware)
 WRITE(firmware, remove)
@@ -92,6 +97,13 @@ static const struct http_route routes[] = {
 	READ("products/{id}/gateway", native_gateway_get, ROLE_VIEWER),
 	WITH_JSON("PUT", "products/{id}/gateway", native_gateway_put, ROLE_ADMIN),
 	REMOVE("products/{id}/gateway", native_gateway_remove, ROLE_ADMIN),
+	READ("products/{id}/voice", native_voice_get, ROLE_VIEWER),
+	WITH_JSON("PUT", "products/{id}/voice", native_voice_put, ROLE_ADMIN),
+	REMOVE("products/{id}/voice", native_voice_remove, ROLE_ADMIN),
+	READ("forced-fixes", fix_list, ROLE_VIEWER),
+	READ("forced-fixes/{id}", fix_get, ROLE_VIEWER),
+	WITH_JSON("POST", "forced-fixes", fix_create, ROLE_OPERATOR),
+	REMOVE("forced-fixes/{id}", fix_remove, ROLE_OPERATOR),
 	READ("licences", licence_list, ROLE_VIEWER),
 	READ("licences/{id}", licence_get, ROLE_VIEWER),
 	WITH_JSON("POST", "licences", licence_create, ROLE_ADMIN),

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/fix.h"
 #include "model/licence.h"
 #include "model/listing.h"
 
@@ -26,6 +27,7 @@ union native_row {
 	struct product product;
 	struct device device;
 	struct licence_new licence;
+	struct fix fix;
 	struct firmware firmware;
 	struct assignment assignment;
 	struct standing_row standing;
@@ -62,6 +64,7 @@ struct native_noun {
 extern const struct native_noun native_product;
 extern const struct native_noun native_device;
 extern const struct native_noun native_licence;
+extern const struct native_noun native_fix;
 extern const struct native_noun native_firmware;
 extern const struct native_noun native_assignment;
 extern const struct native_noun native_rollout;

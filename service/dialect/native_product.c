@@ -3,7 +3,6 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/json.h"
-#include "common/text.h"
 #include "dialect/native_noun.h"
 #include "engine/admin.h"
 
@@ -21,6 +20,16 @@ static bool find(struct worker *w, const char *segment, union native_row *out, s
 	return native_noun_parse_id(segment, &id, err) && admin_product_get(w, id, &out->product, err);
 }
 
+static void put_names(struct buf *out, const char *key, const char *names, size_t size, size_t count)
+{
+	buf_putf(out, ",\"%s\":[", key);
+	for (size_t i = 0; i < count; i++) {
+		buf_puts(out, i ? "," : "");
+		buf_put_json(out, names + i * size);
+	}
+	buf_putc(out, ']');
+}
+
 static void put(struct buf *out, const void *row)
 {
 	const struct product *p = row;
@@ -31,6 +40,9 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "description", p->description);
 	native_noun_put_text(out, "images", product_images_name(p->images));
 	native_noun_put_text(out, "identity", identity_policy_name(p->identity));
+	put_names(out, "boards", p->boards[0], sizeof p->boards[0], p->board_count);
+	put_names(out, "partitions", p->partitions[0], sizeof p->partitions[0], p->partition_count);
+	buf_puts(out, p->unbound_updates ? ",\"unboundUpdates\":true" : ",\"unboundUpdates\":false");
 	native_noun_put_time(out, "createdAt", p->created_ms);
 	native_noun_put_time(out, "updatedAt", p->updated_ms);
 	buf_putc(out, '}');
@@ -56,9 +68,21 @@ static bool decode_identity(const struct cJSON *body, struct product *p, struct 
 	       (identity_policy_parse(text, &p->identity) || err_set(err, ERR_INVALID, "identity must be mac, pinned or licence"));
 }
 
+static bool decode_device_needs(const struct cJSON *body, struct product *p, struct err *err)
+{
+	struct json_texts boards = {p->boards[0], sizeof p->boards[0], BOARDS_MAX, p->board_count};
+	struct json_texts partitions = {p->partitions[0], sizeof p->partitions[0], PARTITIONS_MAX, p->partition_count};
+	bool ok = json_texts(body, "boards", &boards, err) && json_texts(body, "partitions", &partitions, err) &&
+		  json_bool(body, "unboundUpdates", false, &p->unbound_updates, err);
+	p->board_count = boards.count;
+	p->partition_count = partitions.count;
+	return ok;
+}
+
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
-	static const char *const known[] = {"key", "name", "description", "images", "identity", NULL};
+	static const char *const known[] = {"key",    "name",       "description",    "images", "identity",
+					    "boards", "partitions", "unboundUpdates", NULL};
 	struct product *p = &inout->product;
 	if (!json_only_keys(body, known, err)) {
 		return false;
@@ -66,12 +90,10 @@ static bool decode(const struct cJSON *body, bool fresh, union native_row *inout
 	if ((fresh || json_has(body, "key")) && !json_text(body, "key", true, p->key, sizeof p->key, err)) {
 		return false;
 	}
-	if (!text_is_key(p->key)) {
-		return err_set(err, ERR_INVALID, "key must have 1 to %d of the characters A-Z a-z 0-9 . _ -", NAME_SIZE - 1);
-	}
 	return (!json_has(body, "name") || json_text(body, "name", false, p->name, sizeof p->name, err)) &&
 	       (!json_has(body, "description") || json_text(body, "description", false, p->description, sizeof p->description, err)) &&
-	       decode_images(body, &p->images, err) && decode_identity(body, p, err);
+	       decode_images(body, &p->images, err) && decode_identity(body, p, err) && decode_device_needs(body, p, err) &&
+	       product_check(p, err);
 }
 
 static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)

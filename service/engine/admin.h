@@ -1,6 +1,6 @@
-/* What operators do to the nouns: products, devices, licences, gateways, firmware, assignments, operators. All run on worker threads, each
- * in one transaction with its audit row and change row, and return when this replica's snapshot shows the effect. Errors: ERR_NOT_FOUND,
- * ERR_EXISTS, ERR_CONFLICT (in use; the sentence says by what), ERR_INVALID, ERR_UNAVAILABLE.
+/* What operators do to the nouns: products with their gateway and voice, devices, licences, forced fixes, firmware, rollouts, operators.
+ * All run on worker threads, each in one transaction with its audit row and change row, and return when this replica's snapshot shows the
+ * effect. Errors: ERR_NOT_FOUND, ERR_EXISTS, ERR_CONFLICT (in use; the sentence says by what), ERR_INVALID, ERR_UNAVAILABLE.
  */
 #ifndef ENGINE_ADMIN_H
 #define ENGINE_ADMIN_H
@@ -14,11 +14,13 @@
 struct credential;
 struct engine;
 struct err;
+struct fix;         /* model/fix.h */
 struct gateway;     /* model/gateway.h */
 struct licence;     /* model/licence.h */
 struct licence_new; /* model/licence.h */
 struct secret;
 struct told;
+struct voice; /* model/voice.h */
 struct worker;
 
 /* Lists: *out is malloc'd, the caller frees it; *count = rows in it. What page->name means stands with each. */
@@ -57,6 +59,19 @@ bool admin_gateway_put(struct engine *e, struct worker *w, const struct actor *a
 		       int64_t rev, struct err *err);
 bool admin_gateway_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t rev, struct err *err);
 bool admin_gateway_get(struct worker *w, int64_t product_id, struct gateway *out, struct err *err);
+
+/* The voice back end of a product's devices, likewise. token: unset or "" = none. ERR_CONFLICT: mqtt by a gateway that the product does not
+ * have; its gateway is not deleted while its voice goes by it. */
+bool admin_voice_put(struct engine *e, struct worker *w, const struct actor *actor, struct voice *inout, const struct secret *token,
+		     int64_t rev, struct err *err);
+bool admin_voice_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t rev, struct err *err);
+bool admin_voice_get(struct worker *w, int64_t product_id, struct voice *out, struct err *err);
+
+/* Forced fixes: devices of a version on some boards are updated whatever else stands against it. ERR_CONFLICT: there are FIX_MAX. */
+bool admin_fix_create(struct engine *e, struct worker *w, const struct actor *actor, struct fix *inout, struct err *err);
+bool admin_fix_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
+bool admin_fix_get(struct worker *w, int64_t id, struct fix *out, struct err *err);
+bool admin_fix_list(struct worker *w, const struct page *page, struct fix **out, size_t *count, struct err *err);
 
 /* Credentials. show: the password of the present epoch, once (ERR_CONFLICT: shown before). rotate: the next epoch. Each answers the device
  * as it is then; *confirmed: the broker has it too (it is told anyway, as soon as it is there). */

@@ -1,4 +1,4 @@
-"""Licences and gateways by /api/v3: keys go in and never come out; nothing secret stands in clear in the database, the logs or --print-config."""
+"""Licences and gateways by /api/v3: keys go in and never come out; nothing secret, a voice's token neither, stands in clear in the database, the logs or --print-config."""
 
 import base64
 import os
@@ -258,7 +258,7 @@ def dump(site):
     command = [str(BIN / "pg_dump"), "-h", str(site.cluster.dir), "-U", "postgres", "--inserts", site.db.name]
     done = subprocess.run(unprivileged(command), capture_output=True, cwd="/", timeout=60)
     assert done.returncode == 0, done.stderr
-    for table in ("licences", "gateways", "idempotency", "audit", "tokens", "operators"):
+    for table in ("licences", "gateways", "voices", "idempotency", "audit", "tokens", "operators"):
         assert f"INSERT INTO public.{table} ".encode() in done.stdout, f"the dump has no row of {table}"
     return done.stdout + site.cluster.process.log.read_bytes()
 
@@ -283,11 +283,13 @@ def key_files(site):
 def test_no_secret_stands_in_clear_in_the_database_the_log_or_print_config(site):
     keys = [new_key() for _ in range(5)]
     signatures = ["the signature key", "签名密钥 of the gateway"]
-    secret = [*keys, *signatures, *site.tokens.values(), *map(password_of, site.tokens), *key_files(site)]
+    voice_tokens = ["the token of the voice", "语音令牌 of another"]
+    secret = [*keys, *signatures, *voice_tokens, *site.tokens.values(), *map(password_of, site.tokens), *key_files(site)]
     secret.append(site.anybody.post("/api/v2/login", {"username": "admin", "password": password_of("admin")}).data.removeprefix("Bearer "))
     secret.append(site.otad.do("user", "add", "newcomer", "--role", "viewer").strip().split()[-1])
     product = site.product()
     gateway = f"/api/v3/products/{product}/gateway"
+    voice = f"/api/v3/products/{product}/voice"
 
     def once(name):
         return {"Idempotency-Key": name}
@@ -299,9 +301,11 @@ def test_no_secret_stands_in_clear_in_the_database_the_log_or_print_config(site)
         site.admin.post("/api/v3/licences/import", lines(("A3", keys[2]), ("A4", keys[3], "hex_text")), headers={**CSV, **once("3")}).must(200),
         site.admin.put(gateway, {"endpoint": "a", "signatureKey": signatures[0]}).must(201),
         site.admin.put(gateway, {"endpoint": "a", "signatureKey": signatures[1]}).must(200),
+        site.admin.put(voice, {"mqtt": "gateway", "websocket": {"url": "ws://a", "token": voice_tokens[0]}}).must(201),
+        site.admin.put(voice, {"mqtt": "gateway", "websocket": {"url": "ws://a", "token": voice_tokens[1]}}).must(200),
         site.admin.post("/api/v3/devices", {"name": "esp-1", "productId": product}, headers=once("4")).must(201),
     ]
-    password = made[-1].json["password"]  # shown once, in the answer that is kept for the Idempotency-Key
+    password = made[7].json["password"]  # shown once, in the answer that is kept for the Idempotency-Key
     secret.append(password)
     assert site.admin.post("/api/v3/devices", {"name": "esp-1", "productId": product}, headers=once("4")).must(201).json["password"] == password
     # ... what is refused, ...
@@ -312,12 +316,14 @@ def test_no_secret_stands_in_clear_in_the_database_the_log_or_print_config(site)
         site.admin.post("/api/v3/licences/import", lines(("A9", keys[4]), ("A1", keys[4])), headers=CSV),
         site.admin.post("/api/v3/licences/import", lines(("A9", keys[4]), (keys[4], "A9")), headers=CSV),
         site.admin.put(gateway, {"endpoint": "mqtt://a", "signatureKey": signatures[0]}),
+        site.admin.put(voice, {"mqtt": "own", "websocket": {"url": "a", "token": voice_tokens[0]}}),
+        site.admin.put(voice, {"mqtt": "own", "websocket": {"url": "ws://a", "token": voice_tokens[0] + "\n"}}),
         site.anybody.post("/api/v2/login", {"username": "admin", "password": password_of("admin") + "!"}),
     ):
         assert answer.status in (400, 409) or answer.json["errorCode"] != 200, answer
         made.append(answer)
     # ... and what answers show. The first answer is where a password is meant to be seen.
-    for answer in made[:5] + made[6:] + [site.admin.get(path) for path in ("/api/v3/licences", gateway, "/api/v3/audit", "/api/v3/devices")]:
+    for answer in made[:7] + made[8:] + [site.admin.get(path) for path in ("/api/v3/licences", gateway, voice, "/api/v3/audit", "/api/v3/devices")]:
         assert not shown(answer.body + str(answer.headers).encode(), secret), answer
 
     assert shown(dump(site), secret) == [], "the database or its log"
@@ -333,8 +339,12 @@ def test_the_search_of_the_database_finds_what_is_in_clear(site):
     """The opposite of the test before: were a key not sealed, it would be seen."""
     key = new_key()
     site.admin.post("/api/v3/licences", {"serial": "A1", "key": key}, headers={"Idempotency-Key": "1"}).must(201)
-    site.admin.put(f"/api/v3/products/{site.product()}/gateway", {"endpoint": "a", "signatureKey": "the signature key"}).must(201)
-    assert shown(dump(site), [key, "the signature key"]) == []
+    product = f"/api/v3/products/{site.product()}"
+    site.admin.put(f"{product}/gateway", {"endpoint": "a", "signatureKey": "the signature key"}).must(201)
+    site.admin.put(f"{product}/voice", {"mqtt": "own", "websocket": {"url": "ws://a", "token": "the token of the voice"}}).must(201)
+    words = [key, "the signature key", "the token of the voice"]
+    assert shown(dump(site), words) == []
     site.db.rows("UPDATE licences SET key_sealed = key_sealed || decode(%s, 'hex')", key)
     site.db.rows("UPDATE gateways SET key_sealed = key_sealed || convert_to('the signature key', 'UTF8')")
-    assert {word for word, _ in shown(dump(site), [key, "the signature key"])} == {key, "the signature key"}
+    site.db.rows("UPDATE voices SET ws_token = ws_token || convert_to('the token of the voice', 'UTF8')")
+    assert {word for word, _ in shown(dump(site), words)} == set(words)

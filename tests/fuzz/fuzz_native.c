@@ -1,5 +1,5 @@
-/* Bodies of /api/v3. Line 1: a new row; line 2: a change to it. Both are read as a product and as a device; what is then shown must read
- * back as the same row. */
+/* Bodies of /api/v3. Line 1: a new row; line 2: a change to it. Both are read as a product, a device and a forced fix; what is then shown
+ * must read back as the same row. */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum { SHOWN_MAX = 64 * 1024 };
 
 struct kind {
 	const struct native_noun *noun;
-	const char *writable[5]; /* NULL-terminated */
+	const char *writable[7]; /* NULL-terminated */
 	void (*check)(const union native_row *row);
 };
 
@@ -30,6 +30,13 @@ static void check_product(const union native_row *row)
 	const struct product *p = &row->product;
 	CHECK(text_is_key(p->key) && fits(p->name, sizeof p->name) && fits(p->description, sizeof p->description));
 	CHECK(p->id == 0 && p->rev == 0 && p->created_ms == 0);
+	CHECK(p->board_count <= BOARDS_MAX && p->partition_count <= PARTITIONS_MAX);
+	for (size_t i = 0; i < p->board_count; i++) {
+		CHECK(*p->boards[i] && fits(p->boards[i], sizeof p->boards[i]));
+	}
+	for (size_t i = 0; i < p->partition_count; i++) {
+		CHECK(*p->partitions[i] && fits(p->partitions[i], sizeof p->partitions[i]));
+	}
 }
 
 static void check_device(const union native_row *row)
@@ -40,9 +47,17 @@ static void check_device(const union native_row *row)
 	CHECK(d->id == 0 && d->rev == 0 && !*d->version && d->last_seen_ms == 0);
 }
 
+static void check_fix(const union native_row *row)
+{
+	const struct fix *f = &row->fix;
+	CHECK(*f->from_version && fits(f->from_version, sizeof f->from_version) && *f->board && fits(f->board, sizeof f->board));
+	CHECK(f->id == 0 && !fix_matches(f, "", f->board, f->board));
+}
+
 static const struct kind kinds[] = {
-	{&native_product, {"key", "name", "description", NULL}, check_product},
+	{&native_product, {"key", "name", "description", "boards", "partitions", "unboundUpdates", NULL}, check_product},
 	{&native_device, {"name", "productId", "clientId", "mac", NULL}, check_device},
+	{&native_fix, {"fromVersion", "board", NULL}, check_fix},
 };
 
 static cJSON *show(const struct native_noun *noun, const union native_row *row)

@@ -24,6 +24,7 @@
 #include "engine/teller.h"
 #include "model/gateway.h"
 #include "model/licence.h"
+#include "model/voice.h"
 #include "pg.h"
 #include "store/db.h"
 #include "work/pool.h"
@@ -376,6 +377,37 @@ static void a_signature_key_is_sealed_for_its_product(void **state)
 	assert_number("SELECT count(*) FROM gateways", 1);
 }
 
+/* ---- voices ---- */
+
+static bool put_voice(int64_t product, enum voice_mqtt mqtt, const char *url, const char *token)
+{
+	scoped(secret_clear) struct secret secret = {0};
+	struct voice v = {.product_id = product, .mqtt = mqtt};
+	assert_true(secret_set(&secret, token));
+	text_copy(v.ws_url, sizeof v.ws_url, url);
+	return admin_voice_put(&engine, &worker, &alice, &v, &secret, 0, &err);
+}
+
+static void a_voice_s_token_is_sealed_and_nowhere_told(void **state)
+{
+	(void)state;
+	struct voice v;
+	int64_t lamp = make_product("lamp");
+	must(put_voice(lamp, VOICE_OWN, "wss://voice.example.com/v1/?key=in-the-url", "the token"));
+	must(admin_voice_get(&worker, lamp, &v, &err));
+	assert_true(v.ws_token_set);
+	assert_string_equal(v.ws_url, "wss://voice.example.com/v1/?key=in-the-url");
+	assert_err(put_voice(lamp, VOICE_GATEWAY, "", ""), ERR_CONFLICT, "has no gateway");
+	must(admin_voice_delete(&engine, &worker, &alice, lamp, 0, &err));
+	assert_err(admin_voice_delete(&engine, &worker, &alice, lamp, 0, &err), ERR_NOT_FOUND, "no voice is said");
+	assert_number("SELECT count(*) FROM audit WHERE action IN ('voice.put', 'voice.delete') AND target LIKE 'product/%/voice'", 2);
+	assert_number("SELECT count(*) FROM audit WHERE detail = 'mqtt own, websocket wss://voice.example.com/v1/, revision 1'", 1);
+	assert_number("SELECT count(*) FROM audit a WHERE a::text LIKE '%token%' OR a::text LIKE '%in-the-url%'", 0);
+	assert_number("SELECT count(*) FROM changes WHERE kind = 'product'", 3);
+	assert_null(strstr(logged, "token"));
+	assert_null(strstr(logged, "in-the-url"));
+}
+
 /* ---- answers ---- */
 
 static void keep_answer(const char *actor, const char *key, char *body)
@@ -438,6 +470,7 @@ int main(void)
 		TEST(an_import_names_the_first_taken_row_and_takes_none),
 		TEST(a_gateway_is_made_replaced_and_taken_away),
 		TEST(a_signature_key_is_sealed_for_its_product),
+		TEST(a_voice_s_token_is_sealed_and_nowhere_told),
 		TEST(a_kept_answer_is_sealed_for_its_actor_and_key),
 		TEST(an_empty_and_a_large_answer_come_back),
 	};

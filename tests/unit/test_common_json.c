@@ -392,6 +392,66 @@ static void presence_means_there_and_not_null(void **state)
 	assert_false(json_has(object, "TEXT"));
 }
 
+static void an_object_within_is_given_or_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body;
+		bool ok, given;
+	} cases[] = {
+		{"{\"v\":{}}", true, true},       {"{}", true, false},         {"{\"v\":null}", true, false}, {"{\"v\":[]}", false, false},
+		{"{\"v\":\"{}\"}", false, false}, {"{\"v\":1}", false, false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err err = {0};
+		const struct cJSON *inner = NULL;
+		struct cJSON *json = json_parse_object(cases[i].body, strlen(cases[i].body), NULL);
+		assert_non_null(json);
+		assert_int_equal(json_object(json, "v", &inner, &err), cases[i].ok);
+		assert_int_equal(inner != NULL, cases[i].given);
+		assert_int_equal(err.kind, cases[i].ok ? ERR_NONE : ERR_TYPE);
+		json_free(&json);
+	}
+}
+
+static void an_array_of_texts_is_taken_whole_or_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body;
+		enum err_kind kind;
+		size_t count; /* 9: as before */
+	} cases[] = {
+		{"{\"v\":[\"a\",\"bcd\"]}", ERR_NONE, 2},
+		{"{\"v\":[]}", ERR_NONE, 0},
+		{"{}", ERR_NONE, 9},
+		{"{\"v\":null}", ERR_NONE, 9},
+		{"{\"v\":[\"a\",\"b\",\"c\",\"d\"]}", ERR_INVALID, 9},
+		{"{\"v\":[\"abcd\"]}", ERR_INVALID, 9},
+		{"{\"v\":[\"a\\n\"]}", ERR_INVALID, 9},
+		{"{\"v\":[\"\"]}", ERR_EMPTY, 9},
+		{"{\"v\":[1]}", ERR_TYPE, 9},
+		{"{\"v\":[null]}", ERR_TYPE, 9},
+		{"{\"v\":\"a\"}", ERR_TYPE, 9},
+		{"{\"v\":{\"a\":\"b\"}}", ERR_TYPE, 9},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char out[3][4] = {""};
+		struct err err = {0};
+		struct json_texts texts = {out[0], sizeof out[0], COUNT(out), 9};
+		struct cJSON *json = json_parse_object(cases[i].body, strlen(cases[i].body), NULL);
+		assert_non_null(json);
+		assert_int_equal(json_texts(json, "v", &texts, &err), cases[i].kind == ERR_NONE);
+		assert_int_equal(err.kind, cases[i].kind);
+		assert_int_equal(texts.count, cases[i].count);
+		if (texts.count == 2) {
+			assert_string_equal(out[0], "a");
+			assert_string_equal(out[1], "bcd");
+		}
+		json_free(&json);
+	}
+}
+
 /* Appends c in UTF-8. */
 static void put_char(struct buf *b, uint32_t c)
 {
@@ -454,6 +514,8 @@ int main(void)
 		cmocka_unit_test(whole_numbers_are_whole_and_in_range),
 		cmocka_unit_test(booleans_are_true_or_false_only),
 		cmocka_unit_test(presence_means_there_and_not_null),
+		cmocka_unit_test(an_object_within_is_given_or_refused),
+		cmocka_unit_test(an_array_of_texts_is_taken_whole_or_refused),
 		cmocka_unit_test(written_strings_are_read_back),
 	};
 	return cmocka_run_group_tests(tests, parse_members, free_members);
