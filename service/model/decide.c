@@ -84,7 +84,7 @@ static struct opinion judge(const struct device_facts *facts, const struct candi
 		}
 		o.offered = is_offer(o.reason.id);
 		o.holds = o.offered || c->kind != CANDIDATE_STANDING;
-		o.force = o.offered && suit == SUIT_FORCE;
+		o.force = suit == SUIT_FORCE;
 	}
 	return o;
 }
