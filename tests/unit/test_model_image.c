@@ -99,7 +99,19 @@ static void an_app_image_says_what_it_is(void **state)
 	assert_string_equal(image.idf, "v5.4.1");
 	assert_string_equal(image.compiled, "Nov 21 2026 12:34:56");
 	assert_memory_equal(image.elf_sha256, elf, sizeof elf);
+	assert_ptr_equal(image_elf(&image), image.elf_sha256);
 	assert_true(image_check_version(&image, NULL));
+}
+
+static void what_is_no_image_or_was_built_without_has_no_build(void **state)
+{
+	(void)state;
+	struct image image = {.chip = "esp32s3"};
+	assert_null(image_elf(&image));
+	image.elf_sha256[31] = 1;
+	assert_non_null(image_elf(&image));
+	image.chip[0] = '\0';
+	assert_null(image_elf(&image));
 }
 
 static void it_may_be_cut_anywhere(void **state)
@@ -354,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_app_image_says_what_it_is, setup, teardown),
+		cmocka_unit_test(what_is_no_image_or_was_built_without_has_no_build),
 		cmocka_unit_test_setup_teardown(it_may_be_cut_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_chip_has_the_name_its_devices_tell, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_shapes_are_images_too, setup, teardown),
