@@ -374,6 +374,14 @@ static enum MHD_Result take_body(struct http_request *req, const char *data, siz
 
 /* --- all is here ------------------------------------------------------------------------------------------------------------------ */
 
+static void hand_to_worker(struct http_request *req)
+{
+	if (!http_loop_submit(req, false)) {
+		http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+		refuse(req, 503, ERR_BUSY, "The service is busy; try again.");
+	}
+}
+
 static void start(struct http_request *req)
 {
 	const struct http_route *route = req->match.route;
@@ -383,14 +391,14 @@ static void start(struct http_request *req)
 			http_upload_whole(req);
 		}
 	} else if (route->where == HTTP_WORKER) {
-		if (!http_loop_submit(req, false)) {
-			http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-			refuse(req, 503, ERR_BUSY, "The service is busy; try again.");
-		}
+		hand_to_worker(req);
 	} else {
 		req->on_loop = true;
 		route->handle(req, NULL, req->match.dialect->ctx);
 		req->on_loop = false;
+		if (req->then) {
+			hand_to_worker(req);
+		}
 	}
 }
 
@@ -435,7 +443,8 @@ void http_intake_job(struct http_request *req, struct worker *worker)
 	if (req->inflow) {
 		http_upload_job(req, worker);
 	} else {
-		req->match.route->handle(req, worker, req->match.dialect->ctx);
+		http_handler *handle = req->then ? req->then : req->match.route->handle;
+		handle(req, worker, req->match.dialect->ctx);
 	}
 }
 

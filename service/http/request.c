@@ -260,6 +260,31 @@ bool http_query_only(const struct http_request *req, const char *const *known, s
 	return k.ok;
 }
 
+struct last {
+	const char *value;
+	size_t len;
+};
+
+static enum MHD_Result on_last(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t len)
+{
+	(void)kind;
+	*(struct last *)cls = value ? (struct last){value, len} : (struct last){key, key_len};
+	return MHD_YES;
+}
+
+bool http_query_ends(const struct http_request *req, const char *tail)
+{
+	struct last last = {"", 0};
+	size_t len = strlen(tail);
+	MHD_get_connection_values_n(req->conn, MHD_GET_ARGUMENT_KIND, on_last, &last);
+	return last.len >= len && memcmp(last.value + last.len - len, tail, len) == 0;
+}
+
+void http_request_to_worker(struct http_request *req, http_handler *handle)
+{
+	req->then = handle;
+}
+
 /* --- body, user, end ---------------------------------------------------------------------------------------------------------------- */
 
 const char *http_request_body(const struct http_request *req, size_t *len)

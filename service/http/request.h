@@ -12,6 +12,7 @@
 struct err;
 struct http_request;
 struct http_route;
+struct worker;
 
 const struct http_route *http_request_route(const struct http_request *req); /* NULL when none matched */
 const char *http_request_method(const struct http_request *req);
@@ -44,6 +45,12 @@ bool http_query_int(const struct http_request *req, const char *name, bool requi
 
 /* Refuses query parameters whose name is not in the NULL-terminated list. */
 bool http_query_only(const struct http_request *req, const char *const *known, struct err *err);
+
+/* Does the last parameter of the query end so? A URL with a query, to which a client has appended a path. */
+bool http_query_ends(const struct http_request *req, const char *tail);
+
+/* From an inline handler, which must then return without a reply: `handle` goes on with the request on a worker. */
+void http_request_to_worker(struct http_request *req, void (*handle)(struct http_request *req, struct worker *worker, void *ctx));
 
 /* The body of an HTTP_BODY_MEMORY route. */
 const char *http_request_body(const struct http_request *req, size_t *len);
