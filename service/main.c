@@ -2,8 +2,10 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -16,6 +18,7 @@
 #include "dialect/native.h"
 #include "dialect/oc.h"
 #include "dialect/ops.h"
+#include "dialect/xiaozhi.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "http/tls.h"
@@ -62,7 +65,7 @@ struct service {
 	struct engine *engine;
 	struct mqtt *mqtt;
 	struct http_server *http;
-	struct http_dialect dialects[4];
+	struct http_dialect dialects[4 + XIAOZHI_ROOTS];
 };
 
 static int fail(const struct err *err)
@@ -154,7 +157,8 @@ static bool start_http(struct service *s, struct err *err)
 	native_dialect(&s->dialects[1], s->engine);
 	ops_dialect(&s->dialects[2], s->engine);
 	broker_dialect(&s->dialects[3], s->engine);
-	s->http = http_server_start(&http, s->dialects, 4, err);
+	xiaozhi_dialects(&s->dialects[4], s->engine);
+	s->http = http_server_start(&http, s->dialects, sizeof s->dialects / sizeof *s->dialects, err);
 	return s->http != NULL;
 }
 
@@ -264,6 +268,8 @@ static int run(const char *path, struct config *config)
 	sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
+	setenv("TZ", config->timezone, 1); /* before any thread; what is logged and stored is UTC all the same */
+	tzset();
 	int status = 1;
 	if (start(&s, &err)) {
 		log_listening(&s);

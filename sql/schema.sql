@@ -230,6 +230,8 @@ CREATE TABLE public.activations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     touched_at timestamp with time zone DEFAULT now() NOT NULL,
     ended text,
+    offered bigint,
+    offers smallint DEFAULT 0 NOT NULL,
     CONSTRAINT activations_board_name_check CHECK ((length(board_name) <= 64)),
     CONSTRAINT activations_board_type_check CHECK ((length(board_type) <= 64)),
     CONSTRAINT activations_challenges_check CHECK ((cardinality(challenges) <= 4)),

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/credential.h"
 #include "common/err.h"
@@ -153,6 +154,35 @@ static bool check_hook_secret(const struct config *c, struct err *err)
 		       SECRET_MAX);
 }
 
+/* What a device can parse: it aborts at a scheme and at a port that is no number, and knows no IPv6 (protocols/xiaozhi.md 3, 4). */
+static bool check_endpoint(const struct config *c, struct err *err)
+{
+	const char *host = c->mqtt_public_endpoint;
+	size_t len = strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-");
+	uint64_t port = 1;
+	bool ok = host[0] == '\0' || (len > 0 && (host[len] == '\0' || (host[len] == ':' && text_to_u64(host + len + 1, &port))));
+	return (ok && port > 0 && port < 65536 && strlen(host) < 256) ||
+	       err_set(err, ERR_INVALID, "mqtt_public_endpoint: must be a host name or IPv4 address, or host:port, without mqtt://");
+}
+
+static bool check_xiaozhi(const struct config *c, struct err *err)
+{
+	char path[256] = "/usr/share/zoneinfo/";
+	const char *host = c->activation_host;
+	const char *zone = c->timezone;
+	if (!text_is_key(c->xiaozhi_group) || strchr(c->xiaozhi_group, '@') || strlen(c->xiaozhi_group) > 32) {
+		return err_set(err, ERR_INVALID, "xiaozhi_group: must be 1 to 32 of A-Z a-z 0-9 . _ -");
+	}
+	if (strlen(host) > 200 || !text_is_utf8(host, strlen(host)) || !text_is_printable(host, strlen(host))) {
+		return err_set(err, ERR_INVALID, "activation_host: must be printable, 200 bytes at most");
+	}
+	if (zone[0] == '\0' || zone[0] == '/' || strstr(zone, "..") || strlen(zone) > 64) {
+		return err_set(err, ERR_INVALID, "timezone: must be the name of a zone, like Asia/Shanghai or UTC");
+	}
+	strncat(path, zone, sizeof path - strlen(path) - 1);
+	return access(path, R_OK) == 0 || err_set(err, ERR_INVALID, "timezone: there is no zone \"%s\" here (is tzdata installed?)", zone);
+}
+
 bool config_check(struct config *c, struct err *err)
 {
 	if (c->resend_min > c->resend_max) {
@@ -161,5 +191,6 @@ bool config_check(struct config *c, struct err *err)
 	return check_http_address(c, err) && check_trusted_proxies(c, err) && check_public_url(c, err) && check_log(c, err) &&
 	       check_tls(c, err) && check_mqtt_tls(c, err) && check_hook_secret(c, err) &&
 	       check_not_empty("mqtt_host", c->mqtt_host, err) && check_not_empty("mqtt_client_id", c->mqtt_client_id, err) &&
-	       check_client_id(c->mqtt_client_id, err) && check_not_empty("cache_dir", c->cache_dir, err);
+	       check_client_id(c->mqtt_client_id, err) && check_endpoint(c, err) && check_xiaozhi(c, err) &&
+	       check_not_empty("cache_dir", c->cache_dir, err);
 }

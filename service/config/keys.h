@@ -48,6 +48,11 @@
 	X(activation_ttl, time, "24h", 1000, 2592000000, 1, "a device's code is good for so long after its last check")        \
 	X(activation_max, int, "100000", 10, 500000, 1, "first contacts kept at once, ended ones too")                         \
 	X(activation_per_address, int, "200", 1, 100000, 1, "waiting devices of one address (IPv6: a /64) at once")            \
+	X(activation_host, text, "", 0, 0, 1, "shown with a device's code: where to enter it; empty = the host of public_url") \
+	X(mqtt_public_endpoint, text, "", 0, 0, 1,                                                                             \
+	  "host[:port] Xiaozhi devices reach the broker by; 8883 or none = TLS; empty = public_url's host and mqtt_port")      \
+	X(xiaozhi_group, text, "GID_otad", 0, 0, 1, "GROUP in Xiaozhi devices' client ids: GROUP@@@mac@@@uuid")                \
+	X(timezone, text, "Asia/Shanghai", 0, 0, 0, "zone of the clock that Xiaozhi devices are given, as in zoneinfo")        \
 	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
 	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \
 	X(task_ttl, time, "30d", 1000, 15552000000, 0, "a task that never reached its device is given up after this")          \

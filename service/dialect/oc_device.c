@@ -6,6 +6,7 @@
 #include "dialect/auth.h"
 #include "dialect/oc_envelope.h"
 #include "dialect/oc_routes.h"
+#include "dialect/serve.h"
 #include "engine/deliver.h"
 #include "engine/poll.h"
 #include "http/reply.h"
@@ -57,26 +58,9 @@ void oc_poll(struct http_request *req, struct worker *worker, void *ctx)
 
 /* --- micro/{fileName} --- */
 
-static void delivered(void *ctx, uint64_t offset, uint64_t len)
-{
-	struct delivery *d = ctx;
-	if (len > 0) {
-		delivery_bytes(d, offset, len);
-	} else {
-		delivery_free(&d);
-	}
-}
-
-/* A file that may not be had must look like one to a machine: its status, not 200. */
 static void refuse_file(struct http_request *req, const struct err *err)
 {
-	int status = err->kind == ERR_NOT_FOUND  ? 404
-		     : err->kind == ERR_BLOCKED  ? 403
-		     : err->kind == ERR_GONE     ? 410
-		     : err->kind == ERR_NO_SPACE ? 507
-		     : err->kind == ERR_INTERNAL ? 500
-						 : 503;
-	oc_refuse_status(req, status, err, 0);
+	oc_refuse_status(req, serve_refusal(err), err, 0);
 }
 
 static void opened(void *ctx, int fd, const struct err *err)
@@ -89,22 +73,7 @@ static void opened(void *ctx, int fd, const struct err *err)
 		refuse_file(req, err);
 		return;
 	}
-	bool head = http_request_is_head(req);
-	const struct artifact *a = delivery_artifact(d);
-	struct http_file file = {
-		.fd = fd,
-		.size = (uint64_t)a->size,
-		.content_type = "application/octet-stream",
-		.etag = delivery_etag(d),
-		.sha256 = a->sha256,
-		.cache_control = "private, max-age=3600, immutable",
-		.delivered = delivered,
-		.delivered_ctx = d,
-	};
-	if (!head) {
-		delivery_begun(d);
-	}
-	http_reply_file(req, &file);
+	serve_file(req, d, fd, false);
 }
 
 /* "firmware-17.bin", the path in operators' answers: for those who hold a token. */

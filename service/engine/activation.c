@@ -14,6 +14,8 @@
 #include "engine/private.h"
 #include "engine/revocation.h"
 #include "engine/throttle.h"
+#include "fleet/fleet.h"
+#include "model/decide.h"
 #include "model/licence.h"
 #include "store/activation.h"
 
@@ -86,6 +88,13 @@ bool activation_ask(struct engine *e, struct worker *w, const struct activation_
 	out->bound = found.state == ACTIVATION_BOUND;
 	out->device_id = found.device_id;
 	return found.state != ACTIVATION_UNKNOWN || err_set(err, ERR_NOT_FOUND, "this device does not wait to be activated");
+}
+
+bool activation_offer(struct engine *e, struct worker *w, const struct activation_facts *facts, int64_t rollout_id, struct err *err)
+{
+	bool counted = false;
+	(void)e;
+	return ADMIN_READ(w, err, store_activation_offer(db, facts, rollout_id, STANDING_OFFERS_MAX, &counted, err)) && counted;
 }
 
 /* --- binding --- */
@@ -164,6 +173,15 @@ bool activation_confirm(struct engine *e, struct worker *w, const struct actor *
 
 /* --- proofs --- */
 
+static int64_t product_of_board(struct engine *e, const struct activation_row *row)
+{
+	fleet_read(e->fleet);
+	const struct fleet_product *p = fleet_product_of_board(e->fleet, row->board_name, row->board_type);
+	int64_t id = p ? p->id : 0;
+	fleet_done(e->fleet);
+	return id;
+}
+
 static bool prove(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	struct binding *b = noun;
@@ -173,7 +191,8 @@ static bool prove(struct db *db, struct admin_write *write, void *noun, struct e
 	if (!store_activation_by_challenge(db, facts, b->proof->challenge, ttl_of(b->engine), &row, err)) {
 		return false;
 	}
-	int64_t product = b->licence->product_id ? b->licence->product_id : b->proof->product_id;
+	int64_t named = b->licence->product_id ? b->licence->product_id : b->proof->product_id;
+	int64_t product = named ? named : product_of_board(b->engine, &row);
 	if (product) {
 		const struct activation_binding wish = {.row = &row, .product_id = product, .licence_id = b->licence->id};
 		return bind_row(db, write, b, &wish, err);

@@ -50,11 +50,16 @@ struct activation_confirmation {
 bool activation_confirm(struct engine *engine, struct worker *worker, const struct actor *actor,
 			const struct activation_confirmation *confirmation, struct device *out, struct err *err);
 
+/* Counts an offer of this rollout to a device that waits to be activated. false: it has had three (err->kind ERR_NONE), or the database
+ * does not answer. */
+bool activation_offer(struct engine *engine, struct worker *worker, const struct activation_facts *facts, int64_t rollout_id,
+		      struct err *err);
+
 struct activation_proof {
 	const struct activation_facts *facts; /* mac, client_uuid, serial and address count */
 	const char *challenge;
 	const char *hmac;   /* lower-case hex HMAC-SHA256 of the challenge under the licence's key */
-	int64_t product_id; /* the one its board belongs to; 0 = not known: the licence's */
+	int64_t product_id; /* where the licence names none; 0 = the one whose board it is */
 };
 /* A device proves its licence. Right: it is bound to the licence's product, else to product_id (out->bound), audited; where neither is
  * known the proof is kept for whoever enters its code. A challenge serves once. ERR_DENIED: no such licence, a wrong hmac, or a challenge

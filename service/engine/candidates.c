@@ -2,10 +2,17 @@
 
 #include <string.h>
 
+#include "common/text.h"
 #include "engine/offer.h"
 #include "engine/standing.h"
 #include "fleet/fleet.h"
 #include "model/decide.h"
+
+static const struct firmware *image_of(const struct fleet *f, int64_t firmware_id)
+{
+	const struct fleet_firmware *fw = fleet_firmware(f, firmware_id);
+	return fw ? &fw->firmware : NULL;
+}
 
 static size_t gather_own(const struct fleet *f, int64_t device_id, struct candidate *out)
 {
@@ -18,7 +25,9 @@ static size_t gather_own(const struct fleet *f, int64_t device_id, struct candid
 					      .component = t->component,
 					      .version = "",
 					      .state = t->state,
-					      .code = ""};
+					      .code = "",
+					      .push = t->way == WAY_PUSH,
+					      .firmware = image_of(f, t->firmware_id)};
 	}
 	for (const struct fleet_assignment *a = fleet_assignments_of(f, device_id); a && n < CANDIDATES_MAX; a = a->next) {
 		out[n++] = (struct candidate){.kind = CANDIDATE_ASSIGNMENT,
@@ -26,17 +35,16 @@ static size_t gather_own(const struct fleet *f, int64_t device_id, struct candid
 					      .created_ms = a->created_ms,
 					      .component = a->component,
 					      .version = "",
-					      .code = ""};
+					      .code = "",
+					      .firmware = image_of(f, a->firmware_id)};
 	}
 	return n;
 }
 
-/* The product's rollouts come after what is the device's own. */
-static size_t gather_standing(const struct fleet *f, const struct device_entry *device, struct candidate *out, size_t n)
+size_t candidates_standing(const struct fleet *f, int64_t product_id, int64_t device_id, struct candidate *out, size_t n)
 {
-	for (const struct standing_rollout *s = standings_of(fleet_standings(f), device->product_id); s && n < CANDIDATES_MAX;
-	     s = s->next) {
-		n += standing_candidate(f, s, device->id, &out[n]);
+	for (const struct standing_rollout *s = standings_of(fleet_standings(f), product_id); s && n < CANDIDATES_MAX; s = s->next) {
+		n += standing_candidate(f, s, device_id, &out[n]);
 	}
 	return n;
 }
@@ -44,7 +52,7 @@ static size_t gather_standing(const struct fleet *f, const struct device_entry *
 size_t candidates_gather(const struct fleet *f, const struct device_entry *device, bool standing, struct candidate *out)
 {
 	size_t n = gather_own(f, device->id, out);
-	return standing ? gather_standing(f, device, out, n) : n;
+	return standing ? candidates_standing(f, device->product_id, device->id, out, n) : n;
 }
 
 static bool fill_firmware(const struct fleet *f, int64_t id, struct offer *out)
@@ -57,6 +65,7 @@ static bool fill_firmware(const struct fleet *f, int64_t id, struct offer *out)
 	memcpy(out->md5, fw->md5, sizeof out->md5);
 	memcpy(out->sha256, fw->sha256, sizeof out->sha256);
 	memcpy(out->version, fw->firmware.version, sizeof out->version);
+	text_copy(out->image_version, sizeof out->image_version, fw->firmware.image.version);
 	memcpy(out->component, fw->firmware.component, sizeof out->component);
 	return true;
 }

@@ -61,6 +61,15 @@ static bool stands(const struct fleet *f, const struct alias *a, int64_t *task_i
 	return false;
 }
 
+/* An offer to devices that nobody knows stands as long as its rollout. */
+static bool stands_for_all(const struct fleet *f, const struct alias *a)
+{
+	const struct standing_rollout *s =
+		a->kind == ALIAS_ROLLOUT && !a->device ? standings_get(fleet_standings(f), (int64_t)a->id) : NULL;
+	const struct fleet_firmware *fw = s && !s->ended_ms ? fleet_firmware(f, s->firmware_id) : NULL;
+	return fw && memcmp(fw->firmware.artifact.sha256, a->sha_head, sizeof a->sha_head) == 0;
+}
+
 static void take_firmware(struct delivery *d, const struct fleet_firmware *fw)
 {
 	d->artifact = fw->firmware.artifact;
@@ -77,8 +86,12 @@ static bool find_alias(const struct fleet *f, const struct alias *a, int64_t now
 	}
 	const struct fleet_firmware *fw = fleet_firmware_by_head(f, a->sha_head);
 	const struct device_entry *device = fleet_device_by_id(f, (int64_t)a->device);
-	if (!fw || !device || !stands(f, a, &d->task_id)) {
+	if (!fw || !(device ? stands(f, a, &d->task_id) : stands_for_all(f, a))) {
 		return err_set(err, ERR_GONE, "this offer has been withdrawn");
+	}
+	if (!device) {
+		take_firmware(d, fw);
+		return true;
 	}
 	if (device->blocked) {
 		return err_set(err, ERR_BLOCKED, "this device is blocked");

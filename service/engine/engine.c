@@ -15,9 +15,11 @@
 #include "config/config.h"
 #include "engine/alarms.h"
 #include "engine/batch.h"
+#include "engine/check.h"
 #include "engine/evidence.h"
 #include "engine/keyring.h"
 #include "engine/notes.h"
+#include "engine/patience.h"
 #include "engine/private.h"
 #include "engine/teller.h"
 #include "engine/tick.h"
@@ -103,7 +105,8 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 	       (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
 	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, e->seal_key, revoked_ms, err)) &&
-	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err));
+	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err)) &&
+	       (e->patience = patience_start(CHECK_PATIENCE_MS, err));
 }
 
 struct engine *engine_start(const struct config *config, struct pool *pool, struct err *err)
@@ -139,6 +142,11 @@ void engine_reload(struct engine *e, const struct config *config)
 	e->config = config;
 }
 
+const struct config *engine_config(struct engine *e)
+{
+	return e->config;
+}
+
 void engine_stop(struct engine **ep)
 {
 	struct engine *e = *ep;
@@ -147,6 +155,7 @@ void engine_stop(struct engine **ep)
 	}
 	ticker_stop(&e->ticker); /* its last round still needs the commit */
 	commit_stop(&e->commit);
+	patience_stop(&e->patience);
 	feed_stop(&e->feed);
 	db_close(&e->dispatch_db);
 	evidence_free(&e->evidence);

@@ -27,6 +27,9 @@ bool engine_check(const struct config *config, struct err *err);
 /* Applies reloadable configuration. config must outlive the engine (the old one is not touched again after this returned). */
 void engine_reload(struct engine *engine, const struct config *config);
 
+/* The configuration in force; what it points to outlives the next reloads. */
+const struct config *engine_config(struct engine *engine);
+
 /* Commits what is queued, writes last-seen times, stops the threads. */
 void engine_stop(struct engine **engine);
 

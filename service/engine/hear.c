@@ -23,10 +23,10 @@ static int64_t live_task(const struct fleet *f, int64_t device_id, const char *c
 	return 0;
 }
 
-bool hear_report(struct engine *e, const char *device, const struct report *report, hear_done *done, void *ctx, struct err *err)
+/* entry NULL: there is no such device. Takes the reader's hold over. */
+static bool hear(struct engine *e, const struct device_entry *entry, const struct report *report, hear_done *done, void *ctx,
+		 struct err *err)
 {
-	fleet_read(e->fleet);
-	const struct device_entry *entry = fleet_device(e->fleet, device);
 	int64_t device_id = entry ? entry->id : 0;
 	bool blocked = entry && entry->blocked;
 	int64_t hasten = entry && !blocked ? sign_seen(e->fleet, entry, clock_wall_ms(), e->config) : 0;
@@ -63,4 +63,16 @@ bool hear_report(struct engine *e, const char *device, const struct report *repo
 		sign_hasten(e, device_id, hasten);
 	}
 	return true;
+}
+
+bool hear_report(struct engine *e, const char *device, const struct report *report, hear_done *done, void *ctx, struct err *err)
+{
+	fleet_read(e->fleet);
+	return hear(e, fleet_device(e->fleet, device), report, done, ctx, err);
+}
+
+bool hear_device(struct engine *e, int64_t device_id, const struct report *report, hear_done *done, void *ctx, struct err *err)
+{
+	fleet_read(e->fleet);
+	return hear(e, fleet_device_by_id(e->fleet, device_id), report, done, ctx, err);
 }

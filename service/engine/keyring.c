@@ -52,12 +52,18 @@ bool keyring_reload(struct keyring *ring, const char *path, struct err *err)
 	return true;
 }
 
-bool keyring_issue(struct keyring *ring, const struct device *device, struct credential *out)
+bool keyring_issue_xiaozhi(struct keyring *ring, const char *client_id, const char *device, int64_t epoch, const char *address,
+			   struct credential *out)
 {
 	pthread_rwlock_rdlock(&ring->lock);
-	bool ok = credential_issue(&ring->keys, device->client_id, device->name, (uint32_t)device->epoch, "", out);
+	bool ok = credential_issue(&ring->keys, client_id, device, (uint32_t)epoch, address, out);
 	pthread_rwlock_unlock(&ring->lock);
 	return ok;
+}
+
+bool keyring_issue(struct keyring *ring, const struct device *device, struct credential *out)
+{
+	return keyring_issue_xiaozhi(ring, device->client_id, device->name, device->epoch, "", out);
 }
 
 enum credential_verdict keyring_verify(struct keyring *ring, const char *client_id, const char *username, const char *password,

@@ -19,6 +19,9 @@ void keyring_free(struct keyring **ring);
 bool keyring_reload(struct keyring *ring, const char *path, struct err *err);
 
 bool keyring_issue(struct keyring *ring, const struct device *device, struct credential *out);
+/* The xiaozhi form; address: the ip in it. */
+bool keyring_issue_xiaozhi(struct keyring *ring, const char *client_id, const char *device, int64_t epoch, const char *address,
+			   struct credential *out);
 enum credential_verdict keyring_verify(struct keyring *ring, const char *client_id, const char *username, const char *password,
 				       char device[CREDENTIAL_DEVICE_SIZE], uint32_t *epoch);
 

@@ -25,7 +25,8 @@ struct offer {
 	int64_t rollout_id;
 	int64_t size;
 	char alias[ALIAS_SIZE];
-	char version[VERSION_SIZE]; /* as the device shall call it */
+	char version[VERSION_SIZE];       /* as the device shall call it */
+	char image_version[VERSION_SIZE]; /* as the image calls itself; "" = it is none */
 	char md5[33];
 	char sha256[65];
 	char component[COMPONENT_SIZE];

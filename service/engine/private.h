@@ -20,6 +20,7 @@ struct evidence;
 struct feed;
 struct fleet;
 struct notes;
+struct patience;
 struct pool;
 struct seal_key;
 struct keyring;
@@ -38,6 +39,7 @@ struct engine {
 	struct evidence *evidence;
 	struct notes *notes;
 	struct ticker *ticker;
+	struct patience *patience;
 	struct alarms *alarms;
 	struct keyring *keyring;
 	struct teller *teller;

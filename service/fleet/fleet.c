@@ -173,6 +173,11 @@ const struct fleet_assignment *fleet_assignments_of(const struct fleet *f, int64
 {
 	return map_get(&f->assignments_by_device, key(device_id));
 }
+size_t fleet_product_count(const struct fleet *f)
+{
+	return products_count(f->products);
+}
+
 const struct fleet_product *fleet_product(const struct fleet *f, int64_t id)
 {
 	return products_get(f->products, id);

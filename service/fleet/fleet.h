@@ -90,6 +90,7 @@ const struct fleet_task *fleet_tasks_of(const struct fleet *fleet, int64_t devic
 const struct fleet_task *fleet_task(const struct fleet *fleet, int64_t id);
 const struct fleet_assignment *fleet_assignments_of(const struct fleet *fleet, int64_t device_id);
 const struct fleet_token *fleet_token(const struct fleet *fleet, const uint8_t hash[32]);
+size_t fleet_product_count(const struct fleet *fleet);
 const struct fleet_product *fleet_product(const struct fleet *fleet, int64_t id);
 /* Whose board is it, by its name or else its type ("" = not told)? NULL: nobody's. */
 const struct fleet_product *fleet_product_of_board(const struct fleet *fleet, const char *board_name, const char *board_type);

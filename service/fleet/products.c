@@ -93,6 +93,11 @@ void products_free(struct products **pp)
 
 /* ---- lookups ---- */
 
+size_t products_count(const struct products *p)
+{
+	return p->by_id.count;
+}
+
 const struct fleet_product *products_get(const struct products *p, int64_t id)
 {
 	return map_get(&p->by_id, (uint64_t)id);

@@ -45,6 +45,7 @@ const struct fleet_product *products_get(const struct products *p, int64_t id);
 /* By the name of the board, a product's key or one of its boards, exactly; else by its type. "" = not told. */
 const struct fleet_product *products_of_board(const struct products *p, const char *board_name, const char *board_type);
 
+size_t products_count(const struct products *p);
 /* Inserts or replaces. False: out of memory, what was there before is still there. */
 bool products_put(struct products *p, const struct product *product, const struct voice *voice, const struct voice_means *means,
 		  uint16_t generation);

@@ -20,6 +20,11 @@ struct record {
 	bool outranked;
 };
 
+size_t standings_count(const struct standings *s)
+{
+	return s->by_id.count;
+}
+
 static uint64_t key(int64_t id)
 {
 	return (uint64_t)id;

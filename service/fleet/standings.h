@@ -36,6 +36,7 @@ struct standings;
 struct standings *standings_new(void);
 void standings_free(struct standings **s);
 
+size_t standings_count(const struct standings *s);
 const struct standing_rollout *standings_of(const struct standings *s, int64_t product_id); /* list by ->next, ended ones among them */
 const struct standing_rollout *standings_get(const struct standings *s, int64_t rollout_id);
 /* All zero where the device has had no task of it. */

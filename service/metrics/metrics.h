@@ -20,6 +20,7 @@ struct buf;
 	X(POLLS_NOTING, COUNTER, "otad_polls_total", "kind=\"noting\"", "")                                                            \
 	X(POLLS_TELLING, COUNTER, "otad_polls_total", "kind=\"telling\"", "")                                                          \
 	X(POLLS_UNKNOWN, COUNTER, "otad_polls_total", "kind=\"unknown\"", "")                                                          \
+	X(CHECKS_LATE, COUNTER, "otad_checks_late_total", "", "checks answered from memory, for the database was slow or away")        \
 	X(REPORTS, COUNTER, "otad_reports_total", "", "Device reports committed.")                                                     \
 	X(REPORTS_DROPPED, COUNTER, "otad_reports_dropped_total", "",                                                                  \
 	  "Device reports not taken because the queue was full; the device repeats them.")                                             \

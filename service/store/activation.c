@@ -101,25 +101,28 @@ static void read_row(const PGresult *r, int row, struct activation_row *out)
 	*out = (struct activation_row){.id = sql_get_i64(r, row, 0), .licence_id = sql_get_i64(r, row, 1)};
 	sql_copy_text(r, row, 2, out->mac, sizeof out->mac);
 	sql_copy_text(r, row, 3, out->client_uuid, sizeof out->client_uuid);
+	sql_copy_text(r, row, 4, out->board_name, sizeof out->board_name);
+	sql_copy_text(r, row, 5, out->board_type, sizeof out->board_type);
 }
 
 /* All of the MAC are locked in one order, so that two codes of one device meet in no deadlock. A row that another confirmation has ended
  * meanwhile is still found by its code. */
 bool store_activation_by_code(struct db *db, const char *code, int64_t ttl_ms, struct activation_row *out, struct err *err)
 {
-	static const struct sql lock = {"activation_by_code",
-					"SELECT id, licence_id, mac, client_uuid, coalesce(ended, CASE WHEN touched_at <= now() - " TTL(
-						"2") " THEN 'expired' ELSE '' END), "
-						     "code = $1 FROM activations WHERE mac = (SELECT mac FROM activations WHERE code = $1) "
-						     "AND (ended IS NULL OR code = $1) "
-						     "ORDER BY id FOR UPDATE"};
+	static const struct sql lock = {
+		"activation_by_code",
+		"SELECT id, licence_id, mac, client_uuid, board_name, board_type, coalesce(ended, CASE WHEN touched_at <= now() - " TTL(
+			"2") " THEN 'expired' ELSE '' END), "
+			     "code = $1 FROM activations WHERE mac = (SELECT mac FROM activations WHERE code = $1) "
+			     "AND (ended IS NULL OR code = $1) "
+			     "ORDER BY id FOR UPDATE"};
 	struct sql_args a = {0};
 	sql_text(&a, code);
 	sql_i64(&a, ttl_ms);
 	scoped_result PGresult *r = sql_query(db, &lock, &a, err);
 	for (int i = 0; r && i < PQntuples(r); i++) {
-		const char *ended = sql_get_text(r, i, 4);
-		if (!sql_get_bool(r, i, 5)) {
+		const char *ended = sql_get_text(r, i, 6);
+		if (!sql_get_bool(r, i, 7)) {
 			continue;
 		}
 		if (strcmp(ended, "bound") == 0) {
@@ -145,8 +148,9 @@ bool store_activation_by_challenge(struct db *db, const struct activation_facts 
 	static const struct sql use = {
 		"activation_by_challenge",
 		"UPDATE activations SET challenges = array_remove(challenges, $3::uuid) WHERE mac = $1 AND client_uuid = $2 "
-		"AND $3::uuid = ANY (challenges) AND ended IS NULL AND touched_at > now() - " TTL("4") " RETURNING id, "
-												       "licence_id, mac, client_uuid"};
+		"AND $3::uuid = ANY (challenges) AND ended IS NULL AND touched_at > now() - " TTL(
+			"4") " RETURNING id, "
+			     "licence_id, mac, client_uuid, board_name, board_type"};
 	struct sql_args one = {0};
 	sql_text(&one, facts->mac);
 	struct sql_args a = {0};
@@ -166,6 +170,24 @@ bool store_activation_by_challenge(struct db *db, const struct activation_facts 
 	}
 	read_row(r, 0, out);
 	return true;
+}
+
+bool store_activation_offer(struct db *db, const struct activation_facts *facts, int64_t rollout_id, int64_t max, bool *counted,
+			    struct err *err)
+{
+	static const struct sql update = {
+		"activation_offer",
+		"UPDATE activations SET offers = CASE WHEN offered = $3 THEN offers + 1 ELSE 1 END, offered = $3 "
+		"WHERE mac = $1 AND client_uuid = $2 AND ended IS NULL AND (offered IS DISTINCT FROM $3 OR offers < $4) "
+		"RETURNING 1"};
+	struct sql_args a = {0};
+	sql_text(&a, facts->mac);
+	sql_text(&a, facts->client_uuid);
+	sql_i64(&a, rollout_id);
+	sql_i64(&a, max);
+	scoped_result PGresult *r = sql_query(db, &update, &a, err);
+	*counted = r && PQntuples(r) > 0;
+	return r != NULL;
 }
 
 bool store_activation_prove(struct db *db, int64_t id, int64_t licence_id, struct err *err)

@@ -42,12 +42,18 @@ struct activation_row {
 	int64_t licence_id; /* proven before; 0 = none */
 	char mac[MAC_SIZE];
 	char client_uuid[ACTIVATION_WORD_SIZE];
+	char board_name[ACTIVATION_WORD_SIZE];
+	char board_type[ACTIVATION_WORD_SIZE];
 };
 /* By its code. ERR_NOT_FOUND: unknown; ERR_GONE: expired; ERR_EXISTS: bound already. Each its sentence. */
 bool store_activation_by_code(struct db *db, const char *code, int64_t ttl_ms, struct activation_row *out, struct err *err);
 /* By a challenge that is outstanding for this MAC and Client-Id, which is used up. ERR_DENIED: there is none such. */
 bool store_activation_by_challenge(struct db *db, const struct activation_facts *facts, const char *challenge, int64_t ttl_ms,
 				   struct activation_row *out, struct err *err);
+/* Counts an offer of this rollout to a device that waits; *counted = false: it has had max of them, or does not wait. A transaction of its
+ * own. */
+bool store_activation_offer(struct db *db, const struct activation_facts *facts, int64_t rollout_id, int64_t max, bool *counted,
+			    struct err *err);
 /* Notes that the device has proven this licence. */
 bool store_activation_prove(struct db *db, int64_t id, int64_t licence_id, struct err *err);
 

@@ -23,6 +23,7 @@
 #include "engine/private.h"
 #include "engine/teller.h"
 #include "engine/throttle.h"
+#include "fleet/fleet.h"
 #include "model/licence.h"
 #include "pg.h"
 #include "store/activation.h"
@@ -115,6 +116,8 @@ static int setup(void **state)
 	engine.config = &config;
 	engine.seal_key = seal_key_new(key);
 	engine.teller = teller_new();
+	engine.alias_key = digest_key_new(key, sizeof key);
+	engine.fleet = fleet_new(engine.alias_key, 1000);
 	worker.db = db_open(&where, &err);
 	lamp = make_product("lamp", IDENTITY_MAC);
 	return 0;
@@ -126,6 +129,8 @@ static int teardown(void **state)
 	db_close(&worker.db);
 	seal_key_free(&engine.seal_key);
 	teller_free(&engine.teller);
+	fleet_free(&engine.fleet);
+	digest_key_free(&engine.alias_key);
 	return 0;
 }
 

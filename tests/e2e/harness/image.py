@@ -9,9 +9,9 @@ ELF_SHA256 = bytes(range(32))
 CHIPS = {"esp32": 0, "esp32s2": 2, "esp32c3": 5, "esp32s3": 9, "esp32c2": 12, "esp32c6": 13, "esp32h2": 16, "esp32p4": 18}
 
 
-def descriptor(version, project, idf="v5.4.1"):
+def descriptor(version, project, elf=ELF_SHA256, idf="v5.4.1"):
     head = struct.pack("<II8x32s32s16s16s32s", 0xABCD5432, 0, version.encode(), project.encode(), b"12:34:56", b"Nov 21 2026", idf.encode())
-    return (head + ELF_SHA256).ljust(256, b"\0")
+    return (head + elf).ljust(256, b"\0")
 
 
 def image(segments, chip="esp32s3", hashed=True):
@@ -24,9 +24,9 @@ def image(segments, chip="esp32s3", hashed=True):
     return body + hashlib.sha256(body).digest() if hashed else body
 
 
-def app(version="2.4.2", project="xiaozhi", chip="esp32s3", size=600_000, hashed=True):
+def app(version="2.4.2", project="xiaozhi", chip="esp32s3", size=600_000, hashed=True, elf=ELF_SHA256):
     """An app image of about that size."""
-    return image([descriptor(version, project) + bytes(512), b"\x5a\x01\x02\x03" * (size // 4)], chip, hashed)
+    return image([descriptor(version, project, elf) + bytes(512), b"\x5a\x01\x02\x03" * (size // 4)], chip, hashed)
 
 
 def bootloader():
