@@ -14,7 +14,8 @@ struct fleet;
 
 enum { CANDIDATES_MAX = 16 };
 
-/* A product's standing rollouts, after the n that are there; device_id 0: for a device that nobody knows. Answers how many there are then. */
+/* A product's standing rollouts, after the n that are there; device_id 0: for a device that nobody knows. Answers how many there are then.
+ */
 size_t candidates_standing(const struct fleet *fleet, int64_t product_id, int64_t device_id, struct candidate *out, size_t n);
 
 /* The device's live tasks and its assignments, then (standing) its product's rollouts; the first CANDIDATES_MAX of them. */

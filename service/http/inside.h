@@ -85,7 +85,7 @@ struct http_request {
 	unsigned header_count;
 	struct http_watch *watch; /* on the transfer of the reply */
 	uint64_t number;          /* becomes the id */
-	http_handler *then; /* on a worker, after the inline handler has returned */
+	http_handler *then;       /* on a worker, after the inline handler has returned */
 	void *user;
 	void (*user_free)(void *);
 	char id[17];

@@ -11,8 +11,8 @@ struct device;
 struct err;
 struct page;
 
-/* name, product_id, client_id, mac ("" = none), nick_name and auto_update go in; id, epoch (its password counts as shown), rev and times come back. ERR_EXISTS
- * names which of name, clientId and mac is taken; ERR_INVALID: no such product. */
+/* name, product_id, client_id, mac ("" = none), nick_name and auto_update go in; id, epoch (its password counts as shown), rev and times
+ * come back. ERR_EXISTS names which of name, clientId and mac is taken; ERR_INVALID: no such product. */
 bool store_device_create(struct db *db, struct device *inout, struct err *err);
 /* Sets the same fields of inout->id. rev: the expected revision, 0 = any; another one is ERR_CONFLICT. While a task of it is live, name and
  * product stay as they are (ERR_CONFLICT). Another name or client id takes the next epoch and revokes what was issued before: *revoked is
