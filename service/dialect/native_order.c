@@ -9,10 +9,11 @@
 #include "dialect/native_noun.h"
 #include "dialect/problem.h"
 #include "engine/admin.h"
+#include "engine/explain.h"
 #include "engine/order.h"
-#include "engine/poll.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "model/told.h"
 
 enum { EXPLAIN_MAX = 8192 };
 
@@ -56,19 +57,35 @@ static void put_lines(struct buf *out, const char *lines)
 	buf_putc(out, ']');
 }
 
-static bool explain(struct http_request *req, struct engine *engine, bool chinese, struct buf *lines, struct err *err)
+/* In both languages. told NULL: it has told nothing of its board. */
+static bool explain(struct http_request *req, struct engine *engine, const struct told *told, struct buf *en, struct buf *zh,
+		    struct err *err)
 {
 	char component[COMPONENT_SIZE];
+	const char *device = http_request_segment(req, "id");
 	if (!http_query_text(req, "component", false, component, sizeof component, err)) {
 		return false;
 	}
-	return poll_explain(engine, http_request_segment(req, "id"), *component ? component : COMPONENT_DEFAULT, chinese, lines) ||
+	const char *asked = *component ? component : COMPONENT_DEFAULT;
+	return (explain_device(engine, device, asked, told, false, en) && explain_device(engine, device, asked, told, true, zh)) ||
 	       err_set(err, ERR_NOT_FOUND, "no device of that name");
+}
+
+static bool explain_with_facts(struct http_request *req, struct engine *engine, struct worker *worker, struct buf *en, struct buf *zh,
+			       struct err *err)
+{
+	struct told told;
+	bool has_told;
+	int64_t updated_ms = 0;
+	int64_t id = explain_find(engine, http_request_segment(req, "id"), &has_told);
+	if (id && has_told && !admin_device_facts(worker, id, &told, &updated_ms, err)) {
+		return false;
+	}
+	return explain(req, engine, updated_ms ? &told : NULL, en, zh, err);
 }
 
 void native_device_explain(struct http_request *req, struct worker *worker, void *ctx)
 {
-	(void)worker;
 	static const char *const known[] = {"component", NULL};
 	struct err err = {0};
 	char mem[2][EXPLAIN_MAX / 2];
@@ -77,7 +94,7 @@ void native_device_explain(struct http_request *req, struct worker *worker, void
 	struct buf out;
 	buf_init_fixed(&en, mem[0], sizeof mem[0]);
 	buf_init_fixed(&zh, mem[1], sizeof mem[1]);
-	if (!http_query_only(req, known, &err) || !explain(req, ctx, false, &en, &err) || !explain(req, ctx, true, &zh, &err)) {
+	if (!http_query_only(req, known, &err) || !explain_with_facts(req, ctx, worker, &en, &zh, &err)) {
 		problem_reply(req, &err);
 		return;
 	}

@@ -15,6 +15,7 @@
 #include "engine/op.h"
 #include "engine/patience.h"
 #include "engine/private.h"
+#include "engine/suited.h"
 #include "engine/voice.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
@@ -106,45 +107,6 @@ static void look_at_facts(const struct scene *s, struct found *found)
 
 /* --- what is offered? --- */
 
-static struct product_needs needs_of(const struct fleet_product *p)
-{
-	return (struct product_needs){.key = p->key,
-				      .boards = (const char(*)[NAME_SIZE])p->boards,
-				      .board_count = p->board_count,
-				      .partitions = (const char(*)[PARTITION_LABEL_SIZE])p->partitions,
-				      .partition_count = p->partition_count,
-				      .unbound_updates = p->unbound_updates};
-}
-
-static size_t gather(const struct scene *s, struct product_needs *needs, struct candidate *out)
-{
-	const struct fleet *f = s->engine->fleet;
-	size_t n = s->device ? candidates_gather(f, s->device, true, out) : candidates_standing(f, s->product->id, 0, out, 0);
-	if (s->product) {
-		*needs = needs_of(s->product);
-	}
-	for (size_t i = 0; i < n; i++) {
-		out[i].needs = s->product ? needs : NULL;
-	}
-	return n;
-}
-
-static struct decision ask(const struct scene *s, struct candidate *candidates)
-{
-	const struct fleet *f = s->engine->fleet;
-	const struct check *c = s->check;
-	struct product_needs needs;
-	struct board_facts board = {
-		.told = c->told,
-		.bound = s->device && s->device->bound,
-		.auto_update = !s->device || s->device->auto_update,
-		.forced_fix = fleet_is_forced_fix(f, c->version, c->told->board_name, c->told->board_type),
-	};
-	struct device_facts facts = {.component = COMPONENT_DEFAULT, .version = c->version, .board = &board};
-	size_t n = gather(s, &needs, candidates);
-	return decide(&facts, candidates, n, clock_wall_ms(), NULL);
-}
-
 /* To a device that nobody knows: no task, an alias of the rollout's that names no device. */
 static bool offer_stranger(const struct scene *s, const struct candidate *c, struct offer *out)
 {
@@ -160,8 +122,12 @@ static bool offer_stranger(const struct scene *s, const struct candidate *c, str
 
 static void look_at_offers(const struct scene *s, struct found *found, struct check_answer *out)
 {
-	struct candidate candidates[CANDIDATES_MAX];
-	struct decision d = ask(s, candidates);
+	struct suited suited = {.device = s->device,
+				.product = s->product,
+				.told = s->check->told,
+				.version = s->check->version,
+				.component = COMPONENT_DEFAULT};
+	struct decision d = suited_decide(s->engine->fleet, &suited, NULL);
 	if (!d.offer) {
 		return;
 	}

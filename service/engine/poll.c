@@ -263,29 +263,3 @@ static void poll_again(struct engine *e, const struct poll *poll, bool standing,
 	}
 	done(ctx, found.offered ? &offer : NULL, NULL);
 }
-
-bool poll_explain(struct engine *e, const char *device, const char *component, bool chinese, struct buf *out)
-{
-	struct candidate candidates[CANDIDATES_MAX];
-	struct decision_trace trace = {0};
-	fleet_read(e->fleet);
-	uint64_t id;
-	const struct device_entry *entry =
-		text_to_u64(device, &id) ? fleet_device_by_id(e->fleet, (int64_t)id) : fleet_device(e->fleet, device);
-	if (entry) {
-		struct device_facts facts = {
-			.component = component, .blocked = entry->blocked, .version = version_of(e->fleet, entry, component, "")};
-		size_t n = candidates_gather(e->fleet, entry, true, candidates);
-		struct decision d = decide(&facts, candidates, n, clock_wall_ms(), &trace);
-		reason_print(&d.reason, chinese, out);
-		buf_putc(out, '\n');
-		for (size_t i = 0; i < trace.count; i++) {
-			if (trace.reasons[i].id != d.reason.id || trace.reasons[i].number != d.reason.number) {
-				reason_print(&trace.reasons[i], chinese, out);
-				buf_putc(out, '\n');
-			}
-		}
-	}
-	fleet_done(e->fleet);
-	return entry != NULL;
-}

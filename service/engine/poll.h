@@ -9,7 +9,6 @@
 #include "common/alias.h"
 #include "model/nouns.h"
 
-struct buf;
 struct engine;
 struct err;
 
@@ -38,9 +37,5 @@ struct offer {
  * later on the commit's. */
 typedef void poll_done(void *ctx, const struct offer *offer, const struct err *err);
 void poll_device(struct engine *engine, const struct poll *poll, poll_done *done, void *ctx);
-
-/* Why does this device (not) get something? `device` is a name or an id in digits. Sentences, one a line, the deciding one first. false: no
- * such device. */
-bool poll_explain(struct engine *engine, const char *device, const char *component, bool chinese, struct buf *out);
 
 #endif

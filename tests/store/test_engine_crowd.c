@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "engine/dispatch.h"
 #include "engine/engine.h"
+#include "engine/explain.h"
 #include "engine/presence.h"
 #include "site.h"
 
@@ -105,7 +106,7 @@ static void look_around(struct replica *r, const char *device, const struct offe
 	struct dispatch_message message;
 	struct dispatch_item item = {.task_id = offer->task_id};
 	buf_init_fixed(&out, mem, sizeof mem);
-	poll_explain(r->engine, device, "app", true, &out);
+	explain_device(r->engine, device, "app", NULL, true, &out);
 	engine_health(r->engine, &health);
 	engine_token_role(r->engine, "nobody", name);
 	presence_asked(r->engine, device);

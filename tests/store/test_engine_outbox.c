@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "engine/dispatch.h"
 #include "engine/engine.h"
+#include "engine/explain.h"
 #include "engine/presence.h"
 #include "site.h"
 
@@ -418,7 +419,7 @@ static bool is_blocked(const char *device)
 	char text[1024];
 	struct buf out;
 	buf_init_fixed(&out, text, sizeof text);
-	assert_true(poll_explain(r->engine, device, COMPONENT_DEFAULT, false, &out));
+	assert_true(explain_device(r->engine, device, COMPONENT_DEFAULT, NULL, false, &out));
 	return strstr(buf_cstr(&out), "blocked") != NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "engine/dispatch.h"
+#include "engine/explain.h"
 #include "metrics/metrics.h"
 #include "site.h"
 
@@ -307,12 +308,12 @@ static void a_device_is_explained_in_both_languages(void **state)
 	char expected[96];
 	snprintf(expected, sizeof expected, "task %" PRId64 " is under way for this device\n", task);
 	buf_init_fixed(&out, mem, sizeof mem);
-	assert_true(poll_explain(r->engine, device, "app", false, &out));
+	assert_true(explain_device(r->engine, device, "app", NULL, false, &out));
 	assert_string_equal(buf_cstr(&out), expected);
 	buf_reset(&out);
-	assert_true(poll_explain(r->engine, site_device(), "app", true, &out));
+	assert_true(explain_device(r->engine, site_device(), "app", NULL, true, &out));
 	assert_string_equal(buf_cstr(&out), "没有任何发布涉及该设备或其产品\n");
-	assert_false(poll_explain(r->engine, "d0", "app", false, &out));
+	assert_false(explain_device(r->engine, "d0", "app", NULL, false, &out));
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/text.h"
 #include "engine/admin.h"
+#include "engine/explain.h"
 #include "metrics/metrics.h"
 #include "site.h"
 #include "store/db.h"
@@ -176,7 +177,7 @@ static void explain(struct replica *r, const char *device, char out[1024])
 {
 	struct buf text;
 	buf_init_fixed(&text, out, 1024);
-	assert_true(poll_explain(r->engine, device, "app", false, &text));
+	assert_true(explain_device(r->engine, device, "app", NULL, false, &text));
 	buf_cstr(&text);
 }
 
