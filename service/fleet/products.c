@@ -166,7 +166,7 @@ bool products_put(struct products *p, const struct product *product, const struc
 		unlink_product(p, before);
 		free_product(before);
 	}
-	return link_product(p, own); /* a board that found no room is found again with the next load */
+	return link_product(p, own);
 }
 
 void products_drop(struct products *p, int64_t id)

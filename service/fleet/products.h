@@ -46,7 +46,9 @@ const struct fleet_product *products_get(const struct products *p, int64_t id);
 const struct fleet_product *products_of_board(const struct products *p, const char *board_name, const char *board_type);
 
 size_t products_count(const struct products *p);
-/* Inserts or replaces. False: out of memory, what was there before is still there. */
+
+/* Inserts or replaces. False: out of memory; what was there before is still there, or what is new lacks some of its boards until the next
+ * load. */
 bool products_put(struct products *p, const struct product *product, const struct voice *voice, const struct voice_means *means,
 		  uint16_t generation);
 void products_drop(struct products *p, int64_t id);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "common/digest.h"
 #include "common/text.h"
 #include "fleet/fleet.h"
@@ -166,13 +167,48 @@ static void a_forced_fix_is_put_replaced_and_dropped(void **state)
 	assert_true(fleet_is_forced_fix(fleet, "1.0", "lamp", ""));
 }
 
+/* Whatever fails, the old or the new is there, and no board leads astray. */
+static void lack_of_memory_leaves_the_old_or_the_new(void **state)
+{
+	(void)state;
+	bool failed = true;
+	for (unsigned n = 1; failed; n++) {
+		struct product p = {.id = 1, .key = "torch", .boards = {"b"}, .board_count = 1};
+		struct voice v = {.product_id = 1, .mqtt = VOICE_GATEWAY, .ws_url = "ws://v"};
+		struct voice_means means = {"gateway", "key", "token"};
+		fleet_free(&fleet);
+		fleet = fleet_new(key, 1000);
+		put(1, "lamp", "a");
+		for (int64_t id = 2; id < 13; id++) { /* the maps are about to grow */
+			char name[] = {(char)('A' + id), '\0'};
+			put(id, name, "");
+		}
+		alloc_fail_nth(n);
+		bool ok = fleet_put_product(fleet, &p, &v, &means);
+		failed = alloc_failed();
+		alloc_fail_nth(0);
+		assert_int_equal(ok, !failed);
+		const struct fleet_product *own = fleet_product(fleet, 1);
+		assert_non_null(own);
+		bool is_new = strcmp(own->key, "torch") == 0;
+		assert_int_equal(own->voice.gateway_key != NULL, is_new);
+		assert_int_equal(of_board("a", ""), is_new ? 0 : 1);
+		assert_true(is_new || of_board("b", "torch") == 0);
+		struct fix fix = {.id = 1, .from_version = "1", .board = "a"};
+		alloc_fail_nth(1);
+		assert_false(fleet_put_fix(fleet, &fix));
+		assert_false(fleet_is_forced_fix(fleet, "1", "a", ""));
+	}
+}
+
 int main(void)
 {
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		WITH(a_board_is_found_by_its_name_first),    WITH(a_board_that_moves_is_the_new_product_s_in_either_order),
-		WITH(everything_said_of_a_product_is_there), WITH(a_product_without_a_voice_has_our_broker_and_nothing_else),
-		WITH(a_full_load_drops_what_it_did_not_see), WITH(a_forced_fix_is_put_replaced_and_dropped),
+		WITH(a_board_is_found_by_its_name_first),       WITH(a_board_that_moves_is_the_new_product_s_in_either_order),
+		WITH(everything_said_of_a_product_is_there),    WITH(a_product_without_a_voice_has_our_broker_and_nothing_else),
+		WITH(a_full_load_drops_what_it_did_not_see),    WITH(a_forced_fix_is_put_replaced_and_dropped),
+		WITH(lack_of_memory_leaves_the_old_or_the_new),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
