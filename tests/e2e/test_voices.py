@@ -1,8 +1,19 @@
 """What a product says of its devices by /api/v3: their boards and needs, their voice back end, and the fixes that nothing holds up."""
 
+import base64
+import hashlib
+import hmac
+import json
 import re
+import time
 
 import pytest
+
+from harness.process import until
+from harness.web import Client
+from harness.xiaozhi import Device
+
+BOARD = "bread-compact-ml307"
 
 
 def problem(answer, status, words=""):
@@ -171,9 +182,84 @@ def test_a_restarted_service_has_what_was_set(site):
     site.otad.restart()
     assert site.viewer.get(path).json == set_
     assert b"does not open" not in site.otad.process.log.read_bytes()
+
+
+# ---- what devices are told of it ----
+
+WEBSOCKET = {"url": "wss://voice.example.com/v1/", "token": "the token of voice", "version": 3}
+
+
+def parts(site, device):
+    answer = device.check()
+    return answer.get("mqtt"), answer.get("websocket")
+
+
+def test_devices_are_told_where_their_voice_goes(site):
+    product = site.product(BOARD)
+    voice, gateway = f"/api/v3/products/{product}/voice", f"/api/v3/products/{product}/gateway"
+    device, stranger = Device(site).bind(product), Device(site)
+    mqtt, websocket = parts(site, device)
+    assert mqtt["endpoint"].endswith(f":{site.broker.port}") and websocket is None  # nothing said: our own broker
+    assert parts(site, stranger) == (None, None)
+    site.admin.put(voice, {"mqtt": "own", "websocket": WEBSOCKET}).must(201)
+    mqtt, websocket = parts(site, device)
+    assert mqtt["endpoint"].endswith(f":{site.broker.port}")
+    assert {**websocket, "version": int(websocket.get("version", 3))} == WEBSOCKET
+    assert parts(site, stranger)[0] is None, "a stranger has no business at our broker"
+    site.admin.put(gateway, {"endpoint": "mqtt.example.com:8883", "signatureKey": "TestKey123"}).must(201)
+    site.admin.put(voice, {"mqtt": "gateway"}).must(200)
+    mqtt, websocket = parts(site, device)
+    assert mqtt["endpoint"] == "mqtt.example.com:8883" and websocket is None
+    assert mqtt["client_id"].split("@@@")[1:] == [device.name, device.uuid] and mqtt["publish_topic"] == "device-server"
+    assert json.loads(base64.b64decode(mqtt["username"]))["ip"] == "127.0.0.1"
+    signed = f"{mqtt['client_id']}|{mqtt['username']}".encode()
+    assert mqtt["password"] == base64.b64encode(hmac.new(b"TestKey123", signed, hashlib.sha256).digest()).decode()
+    site.admin.put(gateway, {"endpoint": "mqtt.example.com", "signatureKey": "another key"}).must(200)
+    changed, _ = parts(site, device)
+    assert changed["endpoint"] == "mqtt.example.com"
+    signed = f"{changed['client_id']}|{changed['username']}".encode()
+    assert changed["password"] == base64.b64encode(hmac.new(b"another key", signed, hashlib.sha256).digest()).decode()
+    site.admin.put(voice, {"mqtt": "none", "websocket": {"url": "ws://voice:8000"}}).must(200)
+    mqtt, websocket = parts(site, device)
+    assert mqtt is None and websocket["url"] == "ws://voice:8000" and websocket["token"] == ""
+    assert site.admin.delete(voice).status == 204
+    mqtt, websocket = parts(site, device)
+    assert mqtt["endpoint"].endswith(f":{site.broker.port}") and websocket is None
+    log = site.otad.process.log.read_bytes()
+    assert b"the token of voice" not in log and b"TestKey123" not in log
+
+
+def test_a_voice_shows_on_another_replica_within_a_second(site):
+    product = site.product(BOARD)
+    other = site.service("other")
+    other.start()
+    device = Device(site).bind(product)
+    ask = {"Device-Id": device.mac, "Client-Id": device.uuid, "Content-Type": "application/json"}
+
+    def told():
+        return Client(other.url).request("POST", "/xiaozhi/ota/", body=device.body(), headers=ask).must(200).json.get("websocket", {}).get("url")
+
+    until(lambda: "mqtt" in Client(other.url).request("POST", "/xiaozhi/ota/", body=device.body(), headers=ask).json, "the other knows the device")
+    late = 0
+    for number in range(4):
+        url = f"ws://voice-{number}/"
+        site.admin.put(f"/api/v3/products/{product}/voice", {"mqtt": "own", "websocket": {"url": url}})
+        began = time.monotonic()
+        until(lambda: told() == url, f"the other replica tells {url}")
+        late += time.monotonic() - began > 1
+    assert late <= 1  # a loaded machine may stumble once
+
+
+def test_a_token_that_does_not_open_is_not_told_and_nor_is_its_websocket(site):
+    product = site.product(BOARD)
+    device = Device(site).bind(product)
+    site.admin.put(f"/api/v3/products/{product}/voice", {"mqtt": "own", "websocket": WEBSOCKET}).must(201)
+    assert parts(site, device)[1]["token"] == "the token of voice"
     site.db.rows("UPDATE voices SET ws_token = set_byte(ws_token, 20, get_byte(ws_token, 20) # 1)")
-    site.otad.restart()  # it starts all the same, and says which it is
-    assert b"voice/" in site.otad.process.log.read_bytes() and b"does not open" in site.otad.process.log.read_bytes()
+    site.otad.restart()  # it starts all the same, and says what is wrong
+    mqtt, websocket = parts(site, device)
+    assert mqtt and websocket is None
+    assert b"error=\"voice/" in site.otad.process.log.read_bytes()
 
 
 # ---- forced fixes ----
