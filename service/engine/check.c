@@ -321,6 +321,7 @@ static void submit(struct checking *c, enum op_kind kind)
 	op->done_ctx = c;
 	if (kind == OP_OFFER) {
 		op->in.offer.firmware_id = c->found.firmware_id;
+		op->in.offer.suited = true;
 		text_copy(op->in.offer.component, sizeof op->in.offer.component, COMPONENT_DEFAULT);
 		text_copy(op->in.offer.version, sizeof op->in.offer.version, c->found.version_news ? c->check.version : "");
 	}

@@ -45,6 +45,7 @@ struct op {
 			int64_t firmware_id;
 			char component[COMPONENT_SIZE];
 			char version[VERSION_SIZE]; /* told just now, and news; "" = not */
+			bool suited;                /* the device has told its board: the image itself was compared */
 		} offer;                            /* OP_OFFER */
 		struct op_since {
 			int64_t mono_ms; /* since when the device listens */

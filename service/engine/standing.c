@@ -68,7 +68,7 @@ static bool decide_again(const struct batch *b, const struct op *op, const char 
 {
 	struct candidate c;
 	struct fleet *f = b->engine->fleet;
-	struct device_facts facts = {.component = op->in.offer.component, .version = version};
+	struct device_facts facts = {.component = op->in.offer.component, .version = version, .suited = op->in.offer.suited};
 	fleet_read(f);
 	const struct standing_rollout *s = standings_get(fleet_standings(f), op->rollout_id);
 	const struct device_entry *device = fleet_device_by_id(f, op->device_id);

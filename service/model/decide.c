@@ -32,10 +32,10 @@ static bool is_there(const struct device_facts *facts, const struct candidate *c
 	return c->offers > 0 && c->state == TASK_SUCCEEDED && (!*c->version || !*facts->version);
 }
 
-/* May a standing rollout be offered? The rule is why not, or STANDING. With board facts the image itself was asked. */
+/* May a standing rollout be offered? The rule is why not, or STANDING. With board facts the image itself was compared. */
 static enum reason_id judge_standing(const struct device_facts *facts, const struct candidate *c)
 {
-	if (!facts->board && is_there(facts, c)) {
+	if (!facts->board && !facts->suited && is_there(facts, c)) {
 		return REASON_ON_TARGET;
 	}
 	if (c->outranked) {

@@ -61,6 +61,7 @@ struct device_facts {
 	const char *component; /* asked for */
 	const char *version;   /* of that component, as told now or known; "" = unknown */
 	bool blocked;
+	bool suited;                     /* without board: it was asked before; the names of versions do not count */
 	const struct board_facts *board; /* NULL: the dialect tells nothing of the kind, and nothing of it is asked */
 };
 

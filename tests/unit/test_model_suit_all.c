@@ -392,6 +392,19 @@ static void without_board_facts_only_versions_and_names_count(void **state)
 	assert_int_equal(scene_decide(s, CANDIDATE_STANDING).reason.id, REASON_ON_TARGET);
 }
 
+/* The group commit decides again, on the rows, after the snapshot has found that the image suits. */
+static void what_was_found_to_suit_is_not_refused_for_a_name(void **state)
+{
+	(void)state;
+	struct scene *s = scene_fresh();
+	s->facts.board = NULL;
+	s->facts.suited = true;
+	s->candidate.called = s->facts.version;
+	assert_int_equal(scene_decide(s, CANDIDATE_STANDING).reason.id, REASON_STANDING);
+	s->candidate.offers = STANDING_OFFERS_MAX;
+	assert_int_equal(scene_decide(s, CANDIDATE_STANDING).reason.id, REASON_OFFER_CAP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +418,7 @@ int main(void)
 		cmocka_unit_test(force_is_of_the_candidate_that_is_offered),
 		cmocka_unit_test(the_trace_says_what_was_compared_for_each),
 		cmocka_unit_test(without_board_facts_only_versions_and_names_count),
+		cmocka_unit_test(what_was_found_to_suit_is_not_refused_for_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
