@@ -20,6 +20,7 @@
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "model/decide.h"
+#include "model/image.h"
 #include "model/mac.h"
 #include "work/pool.h"
 
@@ -83,8 +84,9 @@ static bool is_evidence(const struct scene *s, struct found *found)
 	const struct fleet *f = s->engine->fleet;
 	for (const struct fleet_task *t = fleet_tasks_of(f, s->device->id); t; t = t->next) {
 		const struct fleet_firmware *fw = fleet_firmware(f, t->firmware_id);
-		bool is_build = fw && s->check->told->has_elf && *fw->firmware.image.chip &&
-				memcmp(fw->firmware.image.elf_sha256, s->check->told->elf_sha256, sizeof s->check->told->elf_sha256) == 0;
+		const uint8_t *elf = fw ? image_elf(&fw->firmware.image) : NULL;
+		bool is_build =
+			elf && s->check->told->has_elf && memcmp(elf, s->check->told->elf_sha256, sizeof s->check->told->elf_sha256) == 0;
 		if (strcmp(t->component, COMPONENT_DEFAULT) == 0 && (found->version_news || is_build || t->state >= TASK_DOWNLOADING)) {
 			found->fresh |= is_build;
 			return true;

@@ -9,7 +9,7 @@ static struct product_needs needs_of(const struct fleet_product *p)
 	return (struct product_needs){.key = p->key,
 				      .boards = (const char(*)[NAME_SIZE])p->boards,
 				      .board_count = p->board_count,
-				      .partitions = (const char(*)[PARTITION_LABEL_SIZE])p->partitions,
+				      .partitions = (const char(*)[PARTITION_SIZE])p->partitions,
 				      .partition_count = p->partition_count,
 				      .unbound_updates = p->unbound_updates};
 }

@@ -9,19 +9,20 @@
 #include <stdint.h>
 
 #include "model/nouns.h"
+#include "model/product.h"
 #include "model/reason.h"
 #include "model/task.h"
 
 struct told; /* model/told.h */
 
-enum { STANDING_OFFERS_MAX = 3, PARTITION_LABEL_SIZE = 17 };
+enum { STANDING_OFFERS_MAX = 3 };
 
 /* What a product asks of devices that tell what board they are. */
 struct product_needs {
 	const char *key;                 /* a board name or type that is this product, ... */
 	const char (*boards)[NAME_SIZE]; /* ... like these */
 	size_t board_count;
-	const char (*partitions)[PARTITION_LABEL_SIZE]; /* labels without which nothing is offered */
+	const char (*partitions)[PARTITION_SIZE]; /* labels without which nothing is offered */
 	size_t partition_count;
 	bool unbound_updates; /* firmware also before activation */
 };

@@ -310,7 +310,7 @@ static void a_slot_that_is_too_small_is_told_with_its_size(void **state)
 static void required_partitions_must_be_there(void **state)
 {
 	(void)state;
-	static const char labels[][PARTITION_LABEL_SIZE] = {"assets", "model", "other"};
+	static const char labels[][PARTITION_SIZE] = {"assets", "model", "other"};
 	struct scene *s = scene_fresh();
 	s->needs.partitions = labels;
 	s->needs.partition_count = 1;

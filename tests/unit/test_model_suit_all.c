@@ -106,7 +106,7 @@ static void break_size(struct scene *s)
 
 static void break_partition(struct scene *s)
 {
-	static const char labels[][PARTITION_LABEL_SIZE] = {"model"};
+	static const char labels[][PARTITION_SIZE] = {"model"};
 	s->needs.partitions = labels;
 	s->needs.partition_count = 1;
 }

@@ -93,7 +93,7 @@ static void the_slot_in_a_request_says_where_an_image_must_fit(void **state)
 static void assets_are_required_of_those_that_have_none(void **state)
 {
 	(void)state;
-	static const char labels[][PARTITION_LABEL_SIZE] = {"assets"};
+	static const char labels[][PARTITION_SIZE] = {"assets"};
 	struct scene *s = scene_of("seed_004_4g_1", "bread-compact-ml307");
 	s->needs.partitions = labels;
 	s->needs.partition_count = 1;
