@@ -118,7 +118,7 @@ static void idle_polls_execute_no_statement(void **state)
 	log_every_statement("all");
 	r = replica_start("");
 	scene(devices, offered);
-	log_until("maintain_keys"); /* the upkeep that every start begins with */
+	log_until("maintain_events"); /* the end of the upkeep that every start begins with */
 	mark();
 	FILE *log = log_open();
 	fseek(log, 0, SEEK_END);
