@@ -217,15 +217,15 @@ void link_fill_in(char *out, size_t size, const char *pattern, const char *name)
 
 /* The library gives every client a pair of sockets to wake a loop of its own, which we do not have; ten thousand devices would need thirty
  * thousand descriptors. It does without them when there are none to be had, so for that moment there are none. */
-static struct mosquitto *new_client(struct device *d, const char *id)
+struct mosquitto *link_client(const char *id, bool clean, void *ctx, const char *host, int port, int keepalive_s)
 {
 	struct rlimit limit;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &none);
-	struct mosquitto *client = mosquitto_new(id, !d->sim->opt.persistent, d);
+	struct mosquitto *client = mosquitto_new(id, clean, ctx);
 	if (client) { /* fails, but remembers where to connect to: from then on "reconnect" is enough */
-		mosquitto_connect_async(client, d->sim->broker, d->sim->opt.mqtt_port, (int)d->sim->opt.keepalive_s);
+		mosquitto_connect_async(client, host, port, keepalive_s);
 	}
 	setrlimit(RLIMIT_NOFILE, &limit);
 	return client;
@@ -234,8 +234,9 @@ static struct mosquitto *new_client(struct device *d, const char *id)
 static bool make_client(struct device *d)
 {
 	char id[LINK_PATTERN_SIZE];
-	link_fill_in(id, sizeof id, d->sim->opt.client_id, d->name);
-	struct mosquitto *client = new_client(d, id);
+	const struct options *opt = &d->sim->opt;
+	link_fill_in(id, sizeof id, opt->client_id, d->name);
+	struct mosquitto *client = link_client(id, !opt->persistent, d, d->sim->broker, opt->mqtt_port, (int)opt->keepalive_s);
 	if (!client) {
 		return false;
 	}

@@ -39,6 +39,10 @@ void link_stop(struct device *d);
 /* Puts the name where the pattern says {device}. */
 void link_fill_in(char *out, size_t size, const char *pattern, const char *name);
 
+/* A client that has not connected yet: mosquitto_reconnect_async() does that. It costs one descriptor, and that only while it is connected.
+ * NULL: the library refuses the id. */
+struct mosquitto *link_client(const char *id, bool clean, void *ctx, const char *host, int port, int keepalive_s);
+
 /* QoS 1. Returns the message id, or 0 if the link is not up: the caller repeats. */
 int link_publish(struct device *d, enum topic_kind kind, const char *text);
 

@@ -1,4 +1,4 @@
-/* otad-sim: devices of the oc dialect for demonstrations, tests and benchmarks. --help is the documentation. */
+/* otad-sim: devices of the oc dialect and Xiaozhi devices for demonstrations, tests and benchmarks. --help is the documentation. */
 #include <mosquitto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "sim.h"
+#include "tls.h"
 
 enum { EXIT_USAGE = 2, SPARE_DESCRIPTORS = 64, MISSING_SHOWN = 10 };
 
@@ -20,8 +21,15 @@ static void on_signal(void *ctx, int fd, uint32_t events)
 	(void)events;
 	struct sim *sim = ctx;
 	struct signalfd_siginfo info;
-	if (read(fd, &info, sizeof info) > 0) {
+	if (read(fd, &info, sizeof info) <= 0) {
+		return;
+	}
+	if (info.ssi_signo != SIGUSR1) {
 		loop_stop(sim->loop);
+		return;
+	}
+	for (size_t i = 0; sim->boards && i < sim->count; i++) {
+		board_happen(&sim->boards[i], BOARD_POWER_LOST);
 	}
 }
 
@@ -43,6 +51,7 @@ static int watch_signals(struct sim *sim)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -55,7 +64,7 @@ static bool raise_limit(const struct options *opt, struct err *err)
 	struct rlimit limit;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	rlim_t http = (rlim_t)(opt->parallel < opt->count ? opt->parallel : opt->count);
-	rlim_t need = (opt->mqtt_host[0] ? (rlim_t)opt->count : 0) + http + SPARE_DESCRIPTORS;
+	rlim_t need = (opt->mqtt_host[0] || opt->xiaozhi ? (rlim_t)opt->count : 0) + http + SPARE_DESCRIPTORS;
 	if (limit.rlim_cur >= need) {
 		return true;
 	}
@@ -70,11 +79,8 @@ static bool raise_limit(const struct options *opt, struct err *err)
 		       (long long)opt->count, (unsigned long long)http, (unsigned long long)need, (unsigned long long)limit.rlim_max);
 }
 
-static bool set_up(struct sim *sim, struct err *err)
+static bool set_up_devices(struct sim *sim, struct err *err)
 {
-	STAILQ_INIT(&sim->queue);
-	sim->count = (size_t)sim->opt.count;
-	sim->stats.started = clock_mono_ms();
 	sim->devices = calloc(sim->count, sizeof *sim->devices);
 	if (!sim->devices) {
 		return err_set(err, ERR_INTERNAL, "no memory for %zu devices", sim->count);
@@ -82,20 +88,52 @@ static bool set_up(struct sim *sim, struct err *err)
 	if (!login_load(sim, err) || !raise_limit(&sim->opt, err) || (sim->opt.mqtt_host[0] && !link_resolve(sim, err))) {
 		return false;
 	}
-	sim->loop = loop_new(err);
-	sim->http = sim->loop ? http_new(sim->loop, sim->opt.parallel, sim->opt.cafile, err) : NULL;
+	sim->http = http_new(sim->loop, sim->opt.parallel, sim->opt.cafile, err);
 	if (!sim->http) {
 		return false;
 	}
-	sim->over = (struct loop_timer){.fn = on_over, .ctx = sim->loop};
 	for (size_t i = 0; i < sim->count; i++) {
 		device_start(&sim->devices[i], sim, i);
 	}
 	return true;
 }
 
+static bool set_up_boards(struct sim *sim, struct err *err)
+{
+	sim->boards = calloc(sim->count, sizeof *sim->boards);
+	sim->tls = tls_new(sim->opt.cafile);
+	if (!sim->boards || !sim->tls) {
+		return err_set(err, ERR_INTERNAL, "no memory for %zu devices", sim->count);
+	}
+	if (!raise_limit(&sim->opt, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < sim->count; i++) {
+		if (!board_start(&sim->boards[i], sim, i, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool set_up(struct sim *sim, struct err *err)
+{
+	STAILQ_INIT(&sim->queue);
+	STAILQ_INIT(&sim->board_queue);
+	sim->count = (size_t)sim->opt.count;
+	sim->stats.started = clock_mono_ms();
+	sim->loop = loop_new(err);
+	sim->over = (struct loop_timer){.fn = on_over, .ctx = sim->loop};
+	return sim->loop && (sim->opt.xiaozhi ? set_up_boards(sim, err) : set_up_devices(sim, err));
+}
+
 static void tear_down(struct sim *sim)
 {
+	for (size_t i = 0; sim->boards && i < sim->count && sim->boards[i].sim; i++) {
+		board_stop(&sim->boards[i]);
+	}
+	tls_free(&sim->tls);
+	free(sim->boards);
 	if (sim->http) {
 		for (size_t i = 0; i < sim->count; i++) {
 			device_stop(&sim->devices[i]);
@@ -111,7 +149,14 @@ static void tear_down(struct sim *sim)
 /* Without --exit-after nothing was asked but to be there: a device in the middle of something, or not connected, has not finished. */
 static void judge_end(struct sim *sim)
 {
-	for (size_t i = 0; sim->opt.exit_after < 0 && i < sim->count; i++) {
+	for (size_t i = 0; sim->opt.exit_after < 0 && !sim->opt.checks && sim->boards && i < sim->count; i++) {
+		struct board *b = &sim->boards[i];
+		bool rebooting = sim->opt.reboot_every_ms && b->was_clean && b->state != BOARD_DEAD; /* all the time */
+		bool well = rebooting || (b->state == BOARD_RUNNING && b->clean);
+		sim->finished += well && !b->finished;
+		b->finished = b->finished || well;
+	}
+	for (size_t i = 0; sim->opt.exit_after < 0 && sim->devices && i < sim->count; i++) {
 		struct device *d = &sim->devices[i];
 		bool there = !sim->opt.mqtt_host[0] || d->link.state == LINK_UP;
 		d->finished = there && d->state == DEVICE_IDLE;
@@ -119,20 +164,37 @@ static void judge_end(struct sim *sim)
 	}
 }
 
+/* True: device number i has done what was asked. Else who it is, why not, and what it has done. */
+static bool finished(const struct sim *sim, size_t i, const char **name, char *why, size_t size, int64_t *updates)
+{
+	if (sim->boards) {
+		const struct board *b = &sim->boards[i];
+		*name = b->name;
+		*updates = b->updates;
+		board_missing(b, why, size);
+		return b->finished && b->state != BOARD_DEAD;
+	}
+	const struct device *d = &sim->devices[i];
+	*name = d->name;
+	*updates = d->updates;
+	device_missing(d, why, size);
+	return d->finished;
+}
+
 static void show_missing(const struct sim *sim)
 {
 	size_t shown = 0;
 	for (size_t i = 0; i < sim->count && shown < MISSING_SHOWN; i++) {
-		const struct device *d = &sim->devices[i];
-		if (d->finished) {
+		const char *name;
+		char why[320];
+		int64_t updates;
+		if (finished(sim, i, &name, why, sizeof why, &updates)) {
 			continue;
 		}
 		shown++;
-		char why[256];
-		device_missing(d, why, sizeof why);
-		fprintf(stderr, "otad-sim: %s %s", d->name, why);
+		fprintf(stderr, "otad-sim: %s %s", name, why);
 		if (sim->opt.exit_after > 0) {
-			fprintf(stderr, " (%lld of %lld updates done)", (long long)d->updates, (long long)sim->opt.exit_after);
+			fprintf(stderr, " (%lld of %lld updates done)", (long long)updates, (long long)sim->opt.exit_after);
 		}
 		fputc('\n', stderr);
 	}

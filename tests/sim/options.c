@@ -7,6 +7,8 @@
 
 #include "common/err.h"
 #include "common/text.h"
+#include "flash.h"
+#include "generation.h"
 
 enum type { HEADING, FLAG, TEXT, NUMBER, DURATION, BYTES };
 
@@ -55,7 +57,8 @@ static const struct option TABLE[] = {
 	{"hello", FLAG, NULL, AT(hello), 0, 0, "reports its version after each connect, too"},
 	{"progress", FLAG, NULL, AT(progress), 0, 0, "reports 0, 10 ... 100 percent while it downloads"},
 	{"poll", DURATION, "TIME", AT(poll_ms), 0, 0, "asks URL/api/v2/otaPassiveEnable that often"},
-	{"initial-version", TEXT, "V", AT(initial_version), 0, 0, "what it runs at first (default 0.0.0)"},
+	{"initial-version", TEXT, "V", AT(initial_version), 0, 0,
+	 "what it runs at first (default 0.0.0; a Xiaozhi device: its generation)"},
 	{"install-ms", NUMBER, "MS", AT(install_ms), 0, 3600000, "how long an install takes (default 100)"},
 
 	{"How it downloads", HEADING, NULL, 0, 0, 0, NULL},
@@ -71,9 +74,36 @@ static const struct option TABLE[] = {
 	{"ignore", NUMBER, "N", AT(ignore), 0, 1000000, "overlooks the first N pushes"},
 	{"offline-first", DURATION, "TIME", AT(offline_ms), 0, 0, "connects (and polls) only after that time"},
 
+	{"Xiaozhi devices", HEADING, NULL, 0, 0, 0, NULL},
+	{"xiaozhi", TEXT, "V,V...|all", AT(xiaozhi), 0, 0,
+	 "plays Xiaozhi devices of these firmware versions (or py, web), in turn over the fleet"},
+	{"mac", TEXT, "MAC", AT(mac), 0, 0, "of the first; the others count on (default 02:00:00:00:00:00 plus --first)"},
+	{"ota-url", TEXT, "URL", AT(ota_url), 0, 0, "as stored in the device (default --url and /xiaozhi/ota/)"},
+	{"board", TEXT, "NAME", AT(board), 0, 0, "board.name, the SKU (default bread-compact-wifi)"},
+	{"board-type", TEXT, "TYPE", AT(board_type), 0, 0, "board.type (default: as --board)"},
+	{"chip", TEXT, "CHIP", AT(chip), 0, 0, "esp32, esp32s3, esp32c3 ... (default esp32s3)"},
+	{"network", TEXT, "wifi|4g|ethernet", AT(network), 0, 0, "what the board tells of its network (default wifi)"},
+	{"ssid", TEXT, "TEXT", AT(ssid), 0, 0, "put into the body as it is, which a quote in it breaks (default home)"},
+	{"language", TEXT, "TAG", AT(language), 0, 0, "default zh-CN"},
+	{"image", TEXT, "FILE", AT(image), 0, 0, "the app image it runs at first: version and elf_sha256 come from there"},
+	{"slots", NUMBER, "N", AT(slots), 0, 2, "app slots (default 2)"},
+	{"slot-size", BYTES, "BYTES", AT(slot_size), 0, 0, "of each (default: as that firmware is shipped)"},
+	{"erased", NUMBER, "N", AT(erased), 0, 1000000, "its flash was erased N times: each time another Client-Id"},
+	{"serial", TEXT, "TEXT", AT(serial), 0, 0, "serial number in the eFuse; {device} is the MAC with underscores (from 1.7.0)"},
+	{"hmac-key", TEXT, "HEX", AT(hmac_key), 0, 0, "32 bytes in the eFuse, which prove it at /activate"},
+	{"hmac-text", FLAG, NULL, AT(hmac_text), 0, 0, "the hex digits themselves are the key (as py does)"},
+	{"wrapped", FLAG, NULL, AT(wrapped), 0, 0, "sends the proof inside {\"Payload\":{...}} (as py does)"},
+	{"boot-over", DURATION, "TIME", AT(boot_over_ms), 0, 0, "the fleet is switched on one after the other over that time"},
+	{"reboot-every", DURATION, "TIME", AT(reboot_every_ms), 0, 0, "switched off and on again that long after each good check"},
+	{"talk", DURATION, "TIME", AT(talk_ms), 0, 0, "somebody talks to it that often: it says hello on publish_topic"},
+	{"speed", NUMBER, "N", AT(speed), 1, 100000, "divides the firmware's own pauses of 3, 10 and 60 s (default 1)"},
+	{"bad-image", NUMBER, "N", AT(bad_image), 0, 1000000, "the first N images start but never check: rolled back"},
+	{"power-loss", NUMBER, "N", AT(power_loss), 0, 1000000, "loses power half-way through the first N downloads"},
+
 	{"When to stop, what to show", HEADING, NULL, 0, 0, 0, NULL},
 	{"exit-after", NUMBER, "N", AT(exit_after), 0, 1000000,
-	 "when each device has done N updates; 0: when all are subscribed (default: run until stopped)"},
+	 "when each device has done N updates; 0: when all are subscribed, or have checked (default: run until stopped)"},
+	{"checks", NUMBER, "N", AT(checks), 1, 1000000, "Xiaozhi: when each device has had N good answers to its checks, bound or not"},
 	{"timeout", DURATION, "TIME", AT(timeout_ms), 0, 0, "give up then: exit status 1, and what was missing on stderr"},
 	{"linger", DURATION, "TIME", AT(linger_ms), 0, 0, "stay that long after the last update, to see what still comes"},
 	{"json", FLAG, NULL, AT(json), 0, 0, "one JSON object a line instead of words"},
@@ -84,14 +114,20 @@ static const struct option TABLE[] = {
 enum { OPTIONS = sizeof TABLE / sizeof TABLE[0] };
 
 static const char INTRO[] =
-	"otad-sim: plays devices of the oc dialect, one or thousands, against a real broker and a real otad.\n"
+	"otad-sim: plays devices of the oc dialect, or Xiaozhi devices, one or thousands, against a real broker and a real otad.\n"
 	"\n"
 	"usage: otad-sim --device NAME [options]\n"
 	"       otad-sim --devices PREFIX --count N [options]\n"
+	"       otad-sim --xiaozhi VERSION [--mac MAC] [--count N] [options]\n"
 	"\n"
 	"A device connects, subscribes to /oc/devices/{name}/sys/ota and waits. At a push it downloads the file, verifies\n"
 	"size, md5 and sha256, \"installs\" it, and reports its version on .../sys/ota/report until .../sys/ota/report_reply\n"
 	"says code 200. A push with a task id that it has handled counts as a duplicate and does nothing.\n"
+	"\n"
+	"A Xiaozhi device checks when it boots, and only then; shows its code until it is activated; downloads what is newer into\n"
+	"its other slot, restarts, and goes back unless its next check ends well; connects to the broker it was told, subscribes to\n"
+	"nothing, and answers there. USR1 switches all of them off and on. An answer that would make a real device abort, crash or\n"
+	"loop is told (harmed), ends that device, and makes the exit status 1.\n"
 	"\n"
 	"Without words about the login, the environment says how: after `. var/env` of deploy/up, every device logs in.\n"
 	"\n"
@@ -99,6 +135,8 @@ static const char INTRO[] =
 	"  otad-sim --devices esp- --count 1000 --exit-after 1 --quiet        esp-1 ... esp-1000, a summary\n"
 	"  otad-sim --device esp-1 --poll 5s --exit-after 1                   no MQTT: asks every five seconds\n"
 	"  otad-sim --device esp-1 --fail -3 --exit-after 1                   finds the file damaged and says so\n"
+	"  otad-sim --xiaozhi 2.0.4 --mac 94:a9:90:2c:84:b8                   a Xiaozhi device: shows its code, connects, obeys\n"
+	"  otad-sim --xiaozhi all --count 10000 --boot-over 60s --checks 1 --quiet   a fleet of all generations boots\n"
 	"  otad-sim --device esp-1 --minimal --drip 20k --exit-after 1        an old, slow device that never reports\n";
 
 static const char OUTRO[] =
@@ -108,6 +146,8 @@ static const char OUTRO[] =
 	"Events, in the order of an update: connected subscribed push (or offer: found by a poll) download downloaded verified\n"
 	"installed reported acknowledged done. Otherwise: duplicate ignored busy bad-push retry failed progress disconnected\n"
 	"refused (by the broker, or a report by its reply) poll-failed.\n"
+	"Of Xiaozhi devices: boot checked check-failed code activated offer download downloaded installed valid rolled-back\n"
+	"power-lost failed connected called (by MQTT) done (an image is proven, or was rolled back) harmed.\n"
 	"With --json each is one line on stdout: event, device, ms (since 1970), text, and where they apply task, version,\n"
 	"bytes; the last line is the event \"summary\" with all counters.\n"
 	"\n"
@@ -128,6 +168,7 @@ void options_help(void)
 		snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
 		printf("  %-24s %s\n", left, o->help);
 	}
+	generation_help();
 	fputs(OUTRO, stdout);
 }
 
@@ -270,6 +311,52 @@ static bool check(struct options *o, struct err *err)
 	return true;
 }
 
+/* "94:a9:90:2c:84:b8", and the devices that follow. */
+static bool read_mac(struct options *o, struct err *err)
+{
+	char hex[13];
+	uint8_t raw[6];
+	size_t n = 0;
+	if (!o->mac) {
+		o->mac_number = 0x020000000000 + (uint64_t)o->first;
+		return true;
+	}
+	for (const char *s = o->mac; *s && n < sizeof hex - 1; s++) {
+		hex[n] = *s;
+		n += *s != ':' && *s != '-' && *s != '_';
+	}
+	hex[n] = '\0';
+	if (n != 12 || !text_unhex(hex, raw, sizeof raw)) {
+		return err_set(err, ERR_INVALID, "--mac takes 12 hex digits such as 94:a9:90:2c:84:b8, not \"%s\"", o->mac);
+	}
+	for (size_t i = 0; i < sizeof raw; i++) {
+		o->mac_number = o->mac_number << 8 | raw[i];
+	}
+	return true;
+}
+
+static bool check_xiaozhi(struct options *o, struct err *err)
+{
+	char key[32];
+	if (o->device || o->prefix || o->mqtt || o->poll_ms) {
+		return err_set(err, ERR_INVALID, "--xiaozhi devices have a --mac, and are told their broker: no --device, --mqtt, --poll");
+	}
+	if (o->hmac_key && !text_unhex(o->hmac_key, key, sizeof key)) {
+		return err_set(err, ERR_INVALID, "--hmac-key takes 64 hex digits");
+	}
+	if (flash_chip(o->chip) < 0) {
+		return err_set(err, ERR_INVALID, "--chip takes esp32, esp32s2, s3, c2, c3, c6, h2 or p4, not \"%s\"", o->chip);
+	}
+	if (strcmp(o->network, "wifi") != 0 && strcmp(o->network, "4g") != 0 && strcmp(o->network, "ethernet") != 0) {
+		return err_set(err, ERR_INVALID, "--network takes wifi, 4g or ethernet, not \"%s\"", o->network);
+	}
+	if (!o->ota_url) {
+		snprintf(o->ota_url_mem, sizeof o->ota_url_mem, "%.*s/xiaozhi/ota/", o->url_len, o->url);
+		o->ota_url = o->ota_url_mem;
+	}
+	return read_mac(o, err);
+}
+
 static bool is_none(const char *text)
 {
 	return text && (!*text || strcmp(text, "none") == 0);
@@ -308,10 +395,16 @@ bool options_parse(struct options *o, int argc, char **argv, struct err *err)
 			      .keepalive_s = 60,
 			      .parallel = 1000,
 			      .report_by = "mqtt",
-			      .initial_version = "0.0.0",
 			      .install_ms = 100,
 			      .report_every_ms = 3000,
 			      .retries = 5,
+			      .board = "bread-compact-wifi",
+			      .chip = "esp32s3",
+			      .network = "wifi",
+			      .ssid = "home",
+			      .language = "zh-CN",
+			      .slots = 2,
+			      .speed = 1,
 			      .exit_after = -1};
 	if (!read_arguments(o, argc, argv, err) || o->help) {
 		return o->help;
@@ -321,5 +414,10 @@ bool options_parse(struct options *o, int argc, char **argv, struct err *err)
 	}
 	for (o->url_len = (int)strnlen(o->url, 1024); o->url_len > 0 && o->url[o->url_len - 1] == '/'; o->url_len--) {
 	}
+	if (o->xiaozhi) {
+		o->cafile = is_none(o->cafile) ? NULL : o->cafile;
+		return check_xiaozhi(o, err);
+	}
+	o->initial_version = o->initial_version ? o->initial_version : "0.0.0";
 	return broker(o, err) && choose_login(o, err) && check(o, err);
 }

@@ -50,6 +50,33 @@ struct options {
 	int64_t ignore;
 	int64_t offline_ms;
 
+	const char *xiaozhi; /* generations; NULL: devices of the oc dialect */
+	const char *mac;
+	uint64_t mac_number; /* of mac */
+	const char *ota_url;
+	char ota_url_mem[1280];
+	const char *board;
+	const char *board_type; /* NULL: board */
+	const char *chip;
+	const char *network; /* wifi, 4g, ethernet */
+	const char *ssid;
+	const char *language;
+	const char *image; /* NULL: none, only a version */
+	const char *serial;
+	const char *hmac_key;
+	bool hmac_text;
+	bool wrapped;
+	int64_t slots;
+	int64_t slot_size; /* 0 = as shipped */
+	int64_t erased;
+	int64_t boot_over_ms;
+	int64_t reboot_every_ms; /* 0 = never */
+	int64_t talk_ms;         /* 0 = never */
+	int64_t speed;
+	int64_t bad_image;
+	int64_t power_loss;
+	int64_t checks; /* ends when each has had so many answers; 0 = not asked */
+
 	int64_t exit_after; /* updates a device; -1 = run until stopped */
 	int64_t timeout_ms; /* 0 = none */
 	int64_t linger_ms;

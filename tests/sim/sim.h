@@ -1,6 +1,6 @@
-/* Many devices, one loop. A device is its update (device.c: a state machine as a table), its link to the broker (link.c),
- * its download (fetch.c), its polling (poll.c) and its reports (report.c). Everything runs on one thread; devices live as long as the
- * simulator.
+/* Many devices, one loop: devices of the oc dialect, or Xiaozhi devices (board.h). A device of the oc dialect is its update (device.c: a
+ * state machine as a table), its link to the broker (link.c), its download (fetch.c), its polling (poll.c) and its reports (report.c).
+ * Everything runs on one thread; devices live as long as the simulator.
  */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "board.h"
 #include "common/topic.h"
 #include "fetch.h"
 #include "link.h"
@@ -20,6 +21,7 @@
 #include "stats.h"
 
 struct err;
+struct tls;
 
 enum { STEP_DOWNLOAD_FAILED = -2, STEP_VERIFY_FAILED = -3, STEP_WRITE_FAILED = -4 };
 
@@ -69,13 +71,17 @@ struct sim {
 	struct loop *loop;
 	struct http *http;
 	struct stats stats;
-	struct device *devices;
+	struct device *devices; /* or */
+	struct board *boards;   /* with --xiaozhi */
 	size_t count;
 	size_t finished;
+	size_t harmed;   /* boards that an answer would have hurt */
 	char broker[64]; /* numeric address */
 	size_t dialling;
 	STAILQ_HEAD(device_queue, device) queue; /* waiting to connect */
-	struct loop_timer over;                  /* linger */
+	STAILQ_HEAD(board_queue, board) board_queue;
+	struct tls *tls;        /* of the boards */
+	struct loop_timer over; /* linger */
 };
 
 /* Prepares device number i and arms its first steps; it runs when the loop does. */

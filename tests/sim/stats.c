@@ -37,9 +37,19 @@ static const struct {
 	[EVENT_ACKNOWLEDGED] = {"acknowledged", false},
 	[EVENT_FAILED] = {"failed", false},
 	[EVENT_DONE] = {"done", false},
+	[EVENT_BOOT] = {"boot", false},
+	[EVENT_CHECKED] = {"checked", false},
+	[EVENT_CHECK_FAILED] = {"check-failed", false},
+	[EVENT_CODE] = {"code", false},
+	[EVENT_ACTIVATED] = {"activated", false},
+	[EVENT_VALID] = {"valid", false},
+	[EVENT_ROLLED_BACK] = {"rolled-back", false},
+	[EVENT_POWER_LOST] = {"power-lost", false},
+	[EVENT_CALLED] = {"called", false},
+	[EVENT_HARMED] = {"harmed", false},
 };
 
-static void show_json(const struct device *d, enum stats_event event, const struct offer *offer, const char *text)
+static void show_json(const struct stats_who *who, enum stats_event event, const char *text)
 {
 	char mem[LINE_MAX_BYTES];
 	struct buf line;
@@ -47,16 +57,18 @@ static void show_json(const struct device *d, enum stats_event event, const stru
 	buf_puts(&line, "{\"event\":");
 	buf_put_json(&line, EVENTS[event].name);
 	buf_puts(&line, ",\"device\":");
-	buf_put_json(&line, d->name);
-	if (offer) {
+	buf_put_json(&line, who->name);
+	if (who->task) {
 		buf_puts(&line, ",\"task\":");
-		buf_put_json(&line, offer->task);
-		buf_puts(&line, ",\"version\":");
-		buf_put_json(&line, event >= EVENT_INSTALLED ? d->version : offer->version);
+		buf_put_json(&line, who->task);
 	}
-	if (event == EVENT_DOWNLOADED) {
+	if (who->version) {
+		buf_puts(&line, ",\"version\":");
+		buf_put_json(&line, who->version);
+	}
+	if (who->bytes) {
 		buf_puts(&line, ",\"bytes\":");
-		buf_put_u64(&line, d->fetch.received);
+		buf_put_u64(&line, *who->bytes);
 	}
 	buf_puts(&line, ",\"ms\":");
 	buf_put_i64(&line, clock_wall_ms());
@@ -68,7 +80,7 @@ static void show_json(const struct device *d, enum stats_event event, const stru
 	}
 }
 
-static void show_words(const struct device *d, enum stats_event event, const char *text)
+static void show_words(const struct stats_who *who, enum stats_event event, const char *text)
 {
 	int64_t now = clock_wall_ms();
 	time_t seconds = (time_t)(now / 1000);
@@ -76,33 +88,46 @@ static void show_words(const struct device *d, enum stats_event event, const cha
 	char stamp[16];
 	localtime_r(&seconds, &local);
 	strftime(stamp, sizeof stamp, "%H:%M:%S", &local);
-	printf("%s.%03d %s  %-12s  ", stamp, (int)(now % 1000), d->name, EVENTS[event].name);
+	printf("%s.%03d %s  %-12s  ", stamp, (int)(now % 1000), who->name, EVENTS[event].name);
 	for (const char *s = text; *s; s++) {
 		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s); /* texts of peers must not drive the terminal */
 	}
 	putchar('\n');
 }
 
-void stats_tell(struct device *d, enum stats_event event, const struct offer *offer, const char *fmt, ...)
+void stats_note(struct sim *sim, const struct stats_who *who, enum stats_event event, const char *fmt, va_list args)
 {
-	struct stats *stats = &d->sim->stats;
+	struct stats *stats = &sim->stats;
 	stats->last_ms[event] = clock_wall_ms();
 	if (stats->events[event]++ == 0) {
 		stats->first_ms[event] = stats->last_ms[event];
 	}
-	if (d->sim->opt.quiet || EVENTS[event].silent) {
+	if (sim->opt.quiet || EVENTS[event].silent) {
 		return;
 	}
 	char text[TEXT_MAX_BYTES];
+	vsnprintf(text, sizeof text, fmt, args);
+	if (sim->opt.json) {
+		show_json(who, event, text);
+	} else {
+		show_words(who, event, text);
+	}
+}
+
+void stats_tell(struct device *d, enum stats_event event, const struct offer *offer, const char *fmt, ...)
+{
+	struct stats_who who = {.name = d->name};
+	if (offer) {
+		who.task = offer->task;
+		who.version = event >= EVENT_INSTALLED ? d->version : offer->version;
+	}
+	if (event == EVENT_DOWNLOADED) {
+		who.bytes = &d->fetch.received;
+	}
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	stats_note(d->sim, &who, event, fmt, args);
 	va_end(args);
-	if (d->sim->opt.json) {
-		show_json(d, event, offer, text);
-	} else {
-		show_words(d, event, text);
-	}
 }
 
 void stats_took(struct stats *stats, int64_t ms)

@@ -2,6 +2,7 @@
 #ifndef SIM_STATS_H
 #define SIM_STATS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,16 @@ enum stats_event {
 	EVENT_ACKNOWLEDGED,
 	EVENT_FAILED,
 	EVENT_DONE,
+	EVENT_BOOT,
+	EVENT_CHECKED,
+	EVENT_CHECK_FAILED,
+	EVENT_CODE,
+	EVENT_ACTIVATED,
+	EVENT_VALID,
+	EVENT_ROLLED_BACK,
+	EVENT_POWER_LOST,
+	EVENT_CALLED,
+	EVENT_HARMED,
 	STATS_EVENTS,
 };
 
@@ -50,6 +61,16 @@ struct stats {
 /* Something happened to d. offer, if given, is the task it belongs to. The text completes the line. */
 void stats_tell(struct device *d, enum stats_event event, const struct offer *offer, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Who it happened to, for devices of any kind; NULL = left out of the line. */
+struct stats_who {
+	const char *name;
+	const char *task;
+	const char *version;
+	const uint64_t *bytes;
+};
+void stats_note(struct sim *sim, const struct stats_who *who, enum stats_event event, const char *fmt, va_list args)
+	__attribute__((format(printf, 4, 0)));
 
 /* An update took that long. */
 void stats_took(struct stats *stats, int64_t ms);

@@ -53,7 +53,7 @@ static bool no_null(const cJSON *node)
 	return true;
 }
 
-static void keep_in_flash(struct device_reading *r, const cJSON *section)
+static void keep_in_flash(struct device_reading *r, const cJSON *section, bool texts_only)
 {
 	for (const cJSON *item = section->child; item; item = item->next) {
 		if (strlen(item->string) > FLASH_KEY_MAX) {
@@ -64,6 +64,9 @@ static void keep_in_flash(struct device_reading *r, const cJSON *section)
 		}
 		if (!cJSON_IsString(item) && !cJSON_IsNumber(item)) {
 			hurt(r, "neither text nor number");
+		}
+		if (!cJSON_IsString(item) && texts_only) {
+			hurt(r, "a number where this firmware reads a text");
 		}
 	}
 }
@@ -149,7 +152,14 @@ static void compares(struct device_reading *r, const cJSON *firmware, const char
 		return;
 	}
 	const cJSON *force = cJSON_GetObjectItemCaseSensitive(firmware, "force");
-	if (!is_newer(a, n, b, m) && !(cJSON_IsNumber(force) && force->valueint == 1)) {
+	bool forced = false;
+	if (force) {
+		forced = cJSON_IsNumber(force) && force->valueint == 1;
+		if (!forced) {
+			hurt(r, "force that is not the number 1 is ignored");
+		}
+	}
+	if (!forced && !is_newer(a, n, b, m)) {
 		return;
 	}
 	if (*url == '\0') {
@@ -162,8 +172,22 @@ static void compares(struct device_reading *r, const cJSON *firmware, const char
 	}
 }
 
-static void reads_parts(struct device_reading *r, const cJSON *root, const char *own)
+/* What it does not survive unharmed, though nothing crashes: the time, and errors that come as answers. */
+static void reads_rest(struct device_reading *r, const cJSON *root)
 {
+	const cJSON *server_time = cJSON_GetObjectItemCaseSensitive(root, "server_time");
+	const cJSON *timestamp = cJSON_GetObjectItemCaseSensitive(server_time, "timestamp");
+	if (timestamp && !cJSON_IsNumber(timestamp)) {
+		hurt(r, "timestamp that is no number");
+	}
+	if (cJSON_GetObjectItemCaseSensitive(root, "error")) {
+		hurt(r, "an error that says 200");
+	}
+}
+
+static void reads_parts(struct device_reading *r, const cJSON *root, const struct device_firmware *device)
+{
+	const char *own = device->version;
 	const cJSON *activation = cJSON_GetObjectItemCaseSensitive(root, "activation");
 	const cJSON *mqtt = cJSON_GetObjectItemCaseSensitive(root, "mqtt");
 	const cJSON *websocket = cJSON_GetObjectItemCaseSensitive(root, "websocket");
@@ -175,11 +199,11 @@ static void reads_parts(struct device_reading *r, const cJSON *root, const char 
 		activates(r, activation);
 	}
 	if (mqtt) {
-		keep_in_flash(r, mqtt);
+		keep_in_flash(r, mqtt, device->texts_only);
 		connects(r, string(r, mqtt, "endpoint"));
 	}
 	if (websocket) {
-		keep_in_flash(r, websocket);
+		keep_in_flash(r, websocket, device->texts_only);
 		opens_url(r, string(r, websocket, "url"), "ws", "wss");
 	}
 	if (firmware) {
@@ -194,7 +218,7 @@ static void reads_parts(struct device_reading *r, const cJSON *root, const char 
 	}
 }
 
-struct device_reading device_reads(const char *answer, size_t len, const char *own_version)
+struct device_reading device_reads_as(const struct device_firmware *firmware, const char *answer, size_t len)
 {
 	struct device_reading r = {.fate = DEVICE_GOES_ON};
 	cJSON *root = cJSON_ParseWithLength(answer, len);
@@ -203,8 +227,15 @@ struct device_reading device_reads(const char *answer, size_t len, const char *o
 	} else if (!no_null(root)) {
 		hurt(&r, "null");
 	} else {
-		reads_parts(&r, root, own_version);
+		reads_rest(&r, root);
+		reads_parts(&r, root, firmware);
 	}
 	cJSON_Delete(root);
 	return r;
+}
+
+struct device_reading device_reads(const char *answer, size_t len, const char *own_version)
+{
+	struct device_firmware newest = {.version = own_version};
+	return device_reads_as(&newest, answer, len);
 }

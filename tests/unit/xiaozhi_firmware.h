@@ -17,7 +17,14 @@ struct device_reading {
 	bool has_websocket;
 };
 
-/* own_version: what the device runs. */
+/* Which firmware reads. */
+struct device_firmware {
+	const char *version; /* what the device runs */
+	bool texts_only;     /* up to 1.6.2: takes every value among the credentials for a text */
+};
+struct device_reading device_reads_as(const struct device_firmware *firmware, const char *answer, size_t len);
+
+/* The same for firmware that takes numbers. own_version: what the device runs. */
 struct device_reading device_reads(const char *answer, size_t len, const char *own_version);
 
 #endif
