@@ -392,7 +392,7 @@ static void contact(void *arg, struct worker *worker)
 	}
 	if (a.bound) {
 		wait_until_shown(c);
-		answer(c, &c->answer, NULL);
+		advance(c); /* it may be offered something, or have told something */
 		return;
 	}
 	/* a device without a row of its own is counted where it waits */
