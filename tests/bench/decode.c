@@ -29,7 +29,7 @@ static void service(const struct subject *s)
 {
 	struct xiaozhi_check check;
 	struct err err;
-	if (!xiaozhi_check_decode(&s->headers, s->body, s->len, &check, &err) || !check.body_read) {
+	if (!xiaozhi_check_decode(&s->headers, s->body, s->len, &check, &err) || !check.told.read) {
 		bench_die("the request is not read");
 	}
 }
