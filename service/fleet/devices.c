@@ -248,6 +248,44 @@ struct device_entry *devices_by_mac(const struct devices *d, const char *text)
 	return named && !named->has_mac ? named : NULL;
 }
 
+/* Strictly: another spelling is no MAC's. */
+static bool read_mac_name(const char *name, size_t len, uint8_t mac[MAC_LEN])
+{
+	char hex[2 * MAC_LEN + 1] = "";
+	char spelt[MAC_NAME_LEN + 1];
+	for (size_t i = 0; i < MAC_LEN && len == MAC_NAME_LEN; i++) {
+		memcpy(hex + 2 * i, name + 3 * i, 2);
+	}
+	if (!text_unhex(hex, mac, MAC_LEN)) {
+		return false;
+	}
+	spell_mac(mac, spelt);
+	return memcmp(spelt, name, MAC_NAME_LEN) == 0;
+}
+
+bool devices_mac_name(const struct devices *d, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE])
+{
+	uint8_t mac[MAC_LEN];
+	bool named = !e->has_mac && read_mac_name(devices_name(d, e), e->name_len, mac);
+	out[0] = '\0';
+	if (e->has_mac || named) {
+		spell_mac(named ? mac : (const uint8_t *)mac_of(d, e), out);
+	}
+	return e->has_mac || named;
+}
+
+struct device_entry *devices_at_broker(const struct devices *d, const char *name)
+{
+	uint8_t mac[MAC_LEN];
+	char hex[2 * MAC_LEN + 1];
+	struct device_entry *e = devices_by_name(d, name, strlen(name));
+	if (e || !read_mac_name(name, strlen(name), mac)) {
+		return e;
+	}
+	text_hex(hex, mac, MAC_LEN);
+	return devices_by_mac(d, hex);
+}
+
 /* Grows a list of blocks by one of `size` bytes. */
 static bool add_block(void ***blocks, size_t *count, size_t size)
 {

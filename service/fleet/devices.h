@@ -44,6 +44,12 @@ struct device_entry *devices_by_id(const struct devices *d, int64_t id);
 /* mac: 12 hex digits. Whose MAC that is, or whose name, spelt "94_a9_90_2c_84_b8", unless its MAC is another one. */
 struct device_entry *devices_by_mac(const struct devices *d, const char *mac);
 
+/* Its MAC, spelt "94_a9_90_2c_84_b8": by which it logs in as a Xiaozhi device. False (and "") if it is not known. */
+enum { DEVICES_MAC_NAME_SIZE = 18 };
+bool devices_mac_name(const struct devices *d, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE]);
+/* As it is called at the broker: by its name, or by its MAC spelt so. */
+struct device_entry *devices_at_broker(const struct devices *d, const char *name);
+
 /* Inserts or updates (a changed name moves, and the rest is to be set anew). NULL: out of memory or product_id beyond 29 bits. */
 struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version);
 /* "" = none. Costs memory only where the name does not say it. False: out of memory, or no MAC. */

@@ -145,6 +145,14 @@ const struct device_entry *fleet_device_by_mac(const struct fleet *f, const char
 {
 	return devices_by_mac(f->devices, mac);
 }
+const struct device_entry *fleet_device_at_broker(const struct fleet *f, const char *name)
+{
+	return devices_at_broker(f->devices, name);
+}
+bool fleet_device_mac_name(const struct fleet *f, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE])
+{
+	return devices_mac_name(f->devices, e, out);
+}
 const char *fleet_device_name(const struct fleet *f, const struct device_entry *e)
 {
 	return devices_name(f->devices, e);
@@ -286,6 +294,12 @@ void fleet_handed(const struct fleet_task *task, int64_t mono_ms)
 	__atomic_store_n(&own->handed_ms, mono_ms, __ATOMIC_RELAXED);
 }
 
+bool fleet_without_tool(const struct fleet_task *task)
+{
+	struct fleet_task *own = (struct fleet_task *)(uintptr_t)task;
+	return !__atomic_exchange_n(&own->no_tool, true, __ATOMIC_RELAXED);
+}
+
 /* --- writers --- */
 
 bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t product_id, const char *version)
@@ -368,7 +382,9 @@ bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 		e->generation = f->generation;
 		set_credential(e, row->epoch, row->blocked);
 		set_binding(e, row->bound, row->auto_update, row->pin);
-		fleet_note_told(e, row->told);
+		if (row->told) { /* else what it told may not be written yet */
+			fleet_note_told(e, row->told);
+		}
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
 	return e && devices_set_mac(f->devices, e, row->mac);
@@ -789,6 +805,10 @@ void fleet_load_end(struct fleet *f)
 
 void fleet_forget(struct fleet *f)
 {
+	struct device_entry *e;
+	for (size_t at = 0; (e = devices_next(f->devices, &at));) {
+		fleet_note_told(e, 0);
+	}
 	f->generation++;
 	sweep(f);
 	map_free(&f->revoked);

@@ -42,6 +42,7 @@ struct fleet_task {
 	bool reports;   /* the device has told a version */
 	bool heard;     /* it has told one since the task began; since it has all bytes, once it has */
 	bool on_source; /* the version it told last is its source version */
+	bool no_tool;   /* this replica has heard that the device does not know the tool that updates it */
 	uint16_t generation;
 	char component[COMPONENT_SIZE];
 	char token[UUID_SIZE];
@@ -79,7 +80,9 @@ void fleet_read(struct fleet *fleet);
 void fleet_done(struct fleet *fleet);
 const struct device_entry *fleet_device(const struct fleet *fleet, const char *name);
 const struct device_entry *fleet_device_by_id(const struct fleet *fleet, int64_t id);
-const struct device_entry *fleet_device_by_mac(const struct fleet *fleet, const char *mac); /* 12 hex digits */
+const struct device_entry *fleet_device_by_mac(const struct fleet *fleet, const char *mac);     /* 12 hex digits */
+const struct device_entry *fleet_device_at_broker(const struct fleet *fleet, const char *name); /* devices_at_broker() */
+bool fleet_device_mac_name(const struct fleet *fleet, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE]);
 const char *fleet_device_name(const struct fleet *fleet, const struct device_entry *e);
 const char *fleet_device_version(const struct fleet *fleet, const struct device_entry *e);
 const struct fleet_firmware *fleet_firmware(const struct fleet *fleet, int64_t id);
@@ -112,6 +115,7 @@ int64_t fleet_seen(const struct device_entry *e, int64_t now_ms);
 #define FLEET_SENDING INT64_MAX /* it will be handed to the broker any moment */
 void fleet_sent(const struct fleet_task *task, int64_t mono_ms);
 void fleet_handed(const struct fleet_task *task, int64_t mono_ms);
+bool fleet_without_tool(const struct fleet_task *task); /* notes it; was it news? */
 /* Is it connected to the broker, as far as the broker tells? */
 bool fleet_is_online(const struct device_entry *e);
 void fleet_set_online(const struct device_entry *e, bool online);

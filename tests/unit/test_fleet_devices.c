@@ -195,6 +195,32 @@ static void a_mac_counts_for_more_than_the_name(void **state)
 	assert_ptr_equal(devices_by_mac(d, "94A9902C84B8"), named);
 }
 
+static void a_device_is_found_by_what_it_is_called_at_the_broker(void **state)
+{
+	(void)state;
+	char name[DEVICES_MAC_NAME_SIZE];
+	struct device_entry *spelt = devices_put(d, 5, "94_a9_90_2c_84_b8", 2, "");
+	struct device_entry *lamp = devices_put(d, 6, "lamp", 2, "");
+	struct device_entry *shouting = devices_put(d, 7, "94_A9_90_2C_84_B9", 2, "");
+	assert_true(devices_set_mac(d, lamp, "0000000000AB"));
+	assert_ptr_equal(devices_at_broker(d, "94_a9_90_2c_84_b8"), spelt);
+	assert_ptr_equal(devices_at_broker(d, "lamp"), lamp);
+	assert_ptr_equal(devices_at_broker(d, "00_00_00_00_00_ab"), lamp);
+	assert_null(devices_at_broker(d, "00_00_00_00_00_AB"));
+	assert_null(devices_at_broker(d, "00-00-00-00-00-ab"));
+	assert_null(devices_at_broker(d, "0000000000ab"));
+	assert_null(devices_at_broker(d, ""));
+	assert_true(devices_mac_name(d, spelt, name));
+	assert_string_equal(name, "94_a9_90_2c_84_b8");
+	assert_true(devices_mac_name(d, lamp, name));
+	assert_string_equal(name, "00_00_00_00_00_ab");
+	assert_false(devices_mac_name(d, shouting, name));
+	assert_string_equal(name, "");
+	assert_true(devices_set_mac(d, lamp, ""));
+	assert_false(devices_mac_name(d, lamp, name));
+	assert_null(devices_at_broker(d, "00_00_00_00_00_ab"));
+}
+
 static void a_device_keeps_its_name_when_its_mac_moves_it(void **state)
 {
 	(void)state;
@@ -277,6 +303,7 @@ int main(void)
 		TEST(agrees_with_an_array_under_random_changes),
 		TEST(a_name_that_spells_a_mac_is_found_by_it),
 		TEST(a_mac_counts_for_more_than_the_name),
+		TEST(a_device_is_found_by_what_it_is_called_at_the_broker),
 		TEST(a_device_keeps_its_name_when_its_mac_moves_it),
 		TEST(macs_agree_with_an_array_under_random_changes),
 		TEST(a_record_is_small),
