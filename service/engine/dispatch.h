@@ -27,15 +27,23 @@ struct dispatch_item {
 	int64_t task_id;
 	int64_t attempt;
 	int64_t taken_ms; /* monotonic: when its interval began */
+	bool granted;     /* dispatch_message()'s own: the database was asked */
 };
 bool dispatch_claim(struct engine *engine, struct dispatch_item *out, size_t max, size_t *count, int64_t *next_ms, struct err *err);
 
-/* What to tell, from memory. false: the task is not live here (ended, or not heard of yet), or its device is blocked: nothing is to be
- * sent. expiry_s: how long the broker may keep it. */
+/* What to tell, from memory; only for what does not go on the device's topic the database is asked (the transport's own thread may block).
+ * false: nothing is to be sent now: the task is not live here (ended, or not heard of yet), its device is blocked, or cannot be reached as
+ * it is (engine/climb.h). May be asked again of the same item until that is sent. */
 struct dispatch_message {
+	enum dispatch_how {
+		DISPATCH_TOPIC,   /* tell the offer on the device's topic */
+		DISPATCH_UPGRADE, /* call its tool to fetch the offer's file */
+		DISPATCH_REBOOT,  /* have it boot: it asks then */
+	} how;
+	int32_t call; /* DISPATCH_UPGRADE: the number of the call */
 	struct offer offer;
 	char device[NAME_SIZE];
-	uint32_t expiry_s;
+	uint32_t expiry_s; /* how long the broker may keep it */
 };
 bool dispatch_message(struct engine *engine, const struct dispatch_item *item, struct dispatch_message *out);
 

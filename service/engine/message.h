@@ -40,6 +40,29 @@ struct message {
 
 enum { MESSAGE_CHUNK_MAX = 16 * 1024 };
 
+/* What a running device answered to a call of ours (engine/climb.h). */
+struct message_answer {
+	enum answer_kind {
+		ANSWER_NONE,    /* whatever else it says: not for us */
+		ANSWER_TAKEN,   /* it will fetch the file */
+		ANSWER_NO_TOOL, /* it does not know how: detail */
+		ANSWER_REFUSED, /* it will not: detail */
+	} kind;
+	char device[NAME_SIZE]; /* who, by the topic */
+	int32_t call;           /* the number of the call */
+	char detail[TEXT_SIZE]; /* its own words; "" = none */
+};
+
+/* A dialect whose devices subscribe to nothing: the broker hands them what is meant for them, and they answer on a topic of their own. */
+struct message_direct {
+	const char *const *filters; /* NULL-terminated; heard at most once */
+	/* Is the topic one of its? Then out says what the message means. Pure, and cheap for what is not for us: devices talk much there.
+	 */
+	bool (*decode)(const char *topic, const void *payload, size_t len, struct message_answer *out);
+	/* A call or command: where and what. message->how is not DISPATCH_TOPIC. */
+	void (*push)(const struct dispatch_message *message, const char *public_url, char topic[TOPIC_SIZE], struct buf *payload);
+};
+
 struct message_dialect {
 	const char *const *report_filters; /* NULL-terminated */
 	const char *const *push_filters;   /* heard at most once: our own pushes that come by again, and what is asked again if need be */
