@@ -19,6 +19,7 @@
 #include "dialect/oc.h"
 #include "dialect/ops.h"
 #include "dialect/xiaozhi.h"
+#include "dialect/xiaozhi_push.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "http/tls.h"
@@ -167,7 +168,7 @@ static bool start(struct service *s, struct err *err)
 	const struct config *c = s->config;
 	s->worker_db = (struct db_config){.uri = c->pg, .name = "otad/worker", .statement_ms = STATEMENT_MS};
 	s->pool = pool_new((unsigned)c->workers, (size_t)c->worker_queue, &s->worker_db, err);
-	return s->pool && (s->engine = start_engine(s, err)) && (s->mqtt = mqtt_start(s->engine, &oc_messages, c, err)) &&
+	return s->pool && (s->engine = start_engine(s, err)) && (s->mqtt = mqtt_start(s->engine, &oc_messages, &xiaozhi_push, c, err)) &&
 	       start_http(s, err);
 }
 

@@ -225,6 +225,9 @@ static void run_op(struct batch *b, struct op *op)
 	case OP_OFFER:
 		batch_offer(b, op);
 		break;
+	case OP_NOTE:
+		batch_note(b, op);
+		break;
 	}
 }
 
@@ -286,6 +289,7 @@ static void wish(struct batch *b, const struct op *op, struct ids *devices, stru
 	case OP_HASTEN:
 	case OP_SILENCE:
 	case OP_STRAY:
+	case OP_NOTE:
 	case OP_UNSENT: /* locks before it touches the outbox, as all others do */
 		ids_add(b, named, op->task_id);
 		break;

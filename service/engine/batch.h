@@ -87,6 +87,7 @@ void batch_fact(struct batch *b, int64_t device_id, const char *component, const
 void batch_order(struct batch *b, struct op *op);
 void batch_cancel(struct batch *b, struct op *op);
 void batch_hear(struct batch *b, struct op *op);
+void batch_note(struct batch *b, struct op *op);   /* batch_hear.c */
 void batch_offer(struct batch *b, struct op *op);  /* standing.c */
 bool batch_has(const struct ids *ids, int64_t id); /* of ascending ones */
 /* What the device runs, as far as anybody knows: what this batch has heard, else the snapshot; "" = unknown. */

@@ -116,3 +116,12 @@ void batch_hear(struct batch *b, struct op *op)
 		learn(b, h->task.firmware_id, r->version);
 	}
 }
+
+void batch_note(struct batch *b, struct op *op)
+{
+	struct held *h = batch_task(b, op->task_id);
+	if (h && task_state_is_live(h->task.state)) {
+		const char *state = task_state_name(h->task.state);
+		batch_event(b, op->task_id, op->in.note.event, state, state, op->in.note.detail);
+	}
+}

@@ -8,11 +8,13 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "config/config.h"
+#include "engine/climbing.h"
 #include "engine/offer.h"
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
+#include "model/ladder.h"
 #include "store/db.h"
 #include "store/outbox.h"
 
@@ -85,26 +87,49 @@ static void submit(struct engine *e, enum op_kind kind, int64_t device_id, int64
 	}
 }
 
-bool dispatch_message(struct engine *e, const struct dispatch_item *item, struct dispatch_message *out)
+/* From memory alone. Under the reader's hold. */
+static bool fill(const struct engine *e, const struct fleet_task *t, struct dispatch_message *out)
 {
-	bool ok = false;
-	*out = (struct dispatch_message){.expiry_s = expiry_of(e->config, item)};
-	fleet_read(e->fleet);
-	const struct fleet_task *t = fleet_task(e->fleet, item->task_id);
-	const struct device_entry *device = t ? fleet_device_by_id(e->fleet, t->device_id) : NULL;
-	if (device && !device->blocked && task_state_is_sendable(t->state)) {
-		out->offer.task_id = t->id;
-		text_copy(out->device, sizeof out->device, fleet_device_name(e->fleet, device));
-		ok = offer_task(e->fleet, t, &out->offer);
+	const struct device_entry *device = fleet_device_by_id(e->fleet, t->device_id);
+	bool climbs = device && climbing_is(device);
+	if (!device || device->blocked || !task_state_is_sendable(t->state) || (climbs && !climbing_how(e, t, device, &out->how))) {
+		return false;
 	}
-	if (t && ok) {
+	out->offer.task_id = t->id;
+	out->call = ladder_call(t->id);
+	if (!climbs || !fleet_device_mac_name(e->fleet, device, out->device)) {
+		text_copy(out->device, sizeof out->device, fleet_device_name(e->fleet, device));
+	}
+	return offer_task(e->fleet, t, &out->offer);
+}
+
+/* Answers whether the task is there. */
+static bool note_handed(struct engine *e, int64_t task_id, bool handed)
+{
+	fleet_read(e->fleet);
+	const struct fleet_task *t = fleet_task(e->fleet, task_id);
+	if (t && handed) {
 		fleet_handed(t, clock_mono_ms());
 	} else if (t) {
 		fleet_sent(t, 0);
 	}
 	fleet_done(e->fleet);
-	if (!t) {
+	return t != NULL;
+}
+
+bool dispatch_message(struct engine *e, struct dispatch_item *item, struct dispatch_message *out)
+{
+	*out = (struct dispatch_message){.expiry_s = expiry_of(e->config, item)};
+	fleet_read(e->fleet);
+	const struct fleet_task *t = fleet_task(e->fleet, item->task_id);
+	bool ok = t && fill(e, t, out);
+	fleet_done(e->fleet);
+	if (ok && out->how != DISPATCH_TOPIC && !item->granted) {
+		ok = item->granted = climbing_may(e, out);
+	}
+	if (!note_handed(e, item->task_id, ok)) {
 		submit(e, OP_STRAY, 0, item->task_id);
+		return false;
 	}
 	return ok;
 }

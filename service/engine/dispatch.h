@@ -45,7 +45,7 @@ struct dispatch_message {
 	char device[NAME_SIZE];
 	uint32_t expiry_s; /* how long the broker may keep it */
 };
-bool dispatch_message(struct engine *engine, const struct dispatch_item *item, struct dispatch_message *out);
+bool dispatch_message(struct engine *engine, struct dispatch_item *item, struct dispatch_message *out);
 
 /* It waits to be published now: whoever begins to listen from here on gets it by that. Any lock of the transport's may be held. */
 void dispatch_queued(struct engine *engine, int64_t task_id);

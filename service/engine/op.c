@@ -50,6 +50,7 @@ static void finish(struct commit_op *base, const struct err *err)
 	case OP_HASTEN:
 	case OP_SILENCE:
 	case OP_OFFER:
+	case OP_NOTE:
 		if (op->done.plain) {
 			op->done.plain(op, why);
 		}

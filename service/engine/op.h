@@ -23,6 +23,7 @@ enum op_kind {
 	OP_HASTEN,  /* the device is there: tell it now */
 	OP_SILENCE, /* a timer may have ended */
 	OP_OFFER,   /* a poll is to be offered a standing rollout */
+	OP_NOTE,    /* something happened that moves nothing: for the task's timeline */
 };
 
 struct op {
@@ -51,6 +52,10 @@ struct op {
 			int64_t mono_ms; /* since when the device listens */
 			int64_t wait_ms; /* may it have heard it? struct outbox_hasten */
 		} since;                 /* OP_HASTEN */
+		struct {
+			const char *event; /* static */
+			char detail[TEXT_SIZE];
+		} note; /* OP_NOTE */
 	} in;
 	/* out; written anew by each run */
 	struct order_result result;

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "config/config.h"
+#include "engine/climbing.h"
 #include "engine/op.h"
 #include "engine/private.h"
 #include "engine/sign.h"
@@ -58,22 +59,28 @@ void sign_hasten(struct engine *e, int64_t device_id, int64_t task_id)
 	hasten(e, device_id, task_id, clock_mono_ms() - c->resend_min, 0); /* nor if another replica has sent it since */
 }
 
+void sign_again(struct engine *e, int64_t device_id, int64_t task_id)
+{
+	hasten(e, device_id, task_id, clock_mono_ms(), 0);
+}
+
 void presence_told(struct engine *e, const char *device, enum presence_event event, bool resumed, int64_t age_ms)
 {
 	int64_t since = clock_mono_ms() - age_ms;
 	int64_t device_id = 0;
 	struct waiting push = {0};
-	/* who connects without a subscription hears nothing yet */
 	bool anew = event == PRESENCE_SUBSCRIBED && !resumed;
-	bool listens = event == PRESENCE_SUBSCRIBED || (event == PRESENCE_CONNECTED && resumed);
+	bool connected = event == PRESENCE_CONNECTED;
 	fleet_read(e->fleet);
-	const struct device_entry *d = fleet_device(e->fleet, device);
+	const struct device_entry *d = fleet_device_at_broker(e->fleet, device);
 	if (d) {
 		fleet_set_online(d, event != PRESENCE_GONE);
 		if (event != PRESENCE_GONE) {
 			fleet_seen(d, clock_wall_ms());
 		}
 		device_id = d->id;
+		/* who connects without a subscription hears nothing yet, but for those who never subscribe */
+		bool listens = event == PRESENCE_SUBSCRIBED || (connected && (resumed || climbing_is(d)));
 		push = listens && !d->blocked ? waiting_push(e->fleet, d->id, since, anew) : push;
 	}
 	fleet_done(e->fleet);
@@ -91,7 +98,7 @@ void presence_reset(struct engine *e)
 void presence_listed(struct engine *e, const char *device)
 {
 	fleet_read(e->fleet);
-	const struct device_entry *d = fleet_device(e->fleet, device);
+	const struct device_entry *d = fleet_device_at_broker(e->fleet, device);
 	if (d) {
 		fleet_set_online(d, true);
 	}
@@ -109,7 +116,7 @@ int8_t presence_of(struct engine *e, const char *device)
 		return -1;
 	}
 	fleet_read(e->fleet);
-	const struct device_entry *d = fleet_device(e->fleet, device);
+	const struct device_entry *d = fleet_device_at_broker(e->fleet, device);
 	int8_t online = d && fleet_is_online(d);
 	fleet_done(e->fleet);
 	return online;

@@ -17,4 +17,7 @@ int64_t sign_seen(struct fleet *fleet, const struct device_entry *device, int64_
 /* Sends a live push again, now. Never blocks. */
 void sign_hasten(struct engine *engine, int64_t device_id, int64_t task_id);
 
+/* The same, whoever has sent it when: what was sent does not help. */
+void sign_again(struct engine *engine, int64_t device_id, int64_t task_id);
+
 #endif

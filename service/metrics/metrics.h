@@ -33,6 +33,9 @@ struct buf;
 	X(PUSH_FAILURES, COUNTER, "otad_push_failures_total", "", "Push messages the broker did not acknowledge; sent again.")         \
 	X(PUSH_ECHOES, COUNTER, "otad_push_echoes_total", "", "Own pushes seen again from the broker.")                                \
 	X(PUSH_FORGED, COUNTER, "otad_push_forged_total", "", "Push-shaped messages on a device's topic that are not ours.")           \
+	X(PUSH_REBOOTS, COUNTER, "otad_push_reboots_total", "", "Running devices told to boot, to ask for firmware.")                  \
+	X(CALLS_ANSWERED, COUNTER, "otad_calls_answered_total", "", "Answers of running devices to a call to update.")                 \
+	X(CALLS_STRAY, COUNTER, "otad_calls_stray_total", "", "Such answers that fit no push of their device; ignored.")               \
 	X(PRESENCE_RESENT, COUNTER, "otad_presence_resent_total", "", "Pushes hastened because their device came back or subscribed.") \
 	X(BROKER_PLUGIN, GAUGE, "otad_broker_plugin", "", "1 while the broker's plugin answers.")                                      \
 	X(BROKER_ONLINE, GAUGE, "otad_broker_online", "", "Devices connected to the broker.")                                          \

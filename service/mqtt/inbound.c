@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/topic.h"
 #include "engine/alarm.h"
+#include "engine/climb.h"
 #include "engine/dispatch.h"
 #include "engine/hear.h"
 #include "engine/message.h"
@@ -116,6 +117,13 @@ void inbound_message(void *ctx, const char *topic, const void *payload, size_t l
 	if (retained) { /* of unknown age: no evidence of anything */
 		metrics_add(METRIC_MQTT_REJECTED, 1);
 		log_debug("retained message ignored", LOG_S("topic", topic));
+		return;
+	}
+	struct message_answer answer;
+	if (in->direct->decode(topic, payload, len, &answer)) {
+		if (answer.kind != ANSWER_NONE) {
+			climb_answer(in->engine, &answer);
+		}
 		return;
 	}
 	in->dialect->decode(topic, payload, len, &m, &err);

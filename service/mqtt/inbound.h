@@ -10,11 +10,13 @@ struct chunks;
 struct config;
 struct engine;
 struct message_dialect;
+struct message_direct;
 struct outbound;
 
 struct inbound {
 	struct engine *engine;
 	const struct message_dialect *dialect;
+	const struct message_direct *direct;
 	const char *public_url;
 	struct outbound *outbound; /* takes the replies */
 	struct chunks *chunks;

@@ -114,11 +114,11 @@ static bool start_pushes(struct mqtt *m, const struct config *config, struct err
 	const char *heard[FILTERS_MAX] = {NULL};
 	size_t n = 0;
 	common_settings(&link, config);
-	for (const char *const *f = m->inbound.dialect->push_filters; *f && n < FILTERS_MAX - 3; f++) {
-		heard[n++] = *f;
-	}
-	for (const char *const *f = control_filters(m->control); *f; f++) {
-		heard[n++] = *f;
+	const char *const *lists[] = {m->inbound.dialect->push_filters, m->inbound.direct->filters, control_filters(m->control)};
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+		for (const char *const *f = lists[i]; *f && n < FILTERS_MAX - 1; f++) {
+			heard[n++] = *f;
+		}
 	}
 	snprintf(m->pushes_id, sizeof m->pushes_id, "%s:push", config->mqtt_client_id);
 	link.client_id = m->pushes_id;
@@ -142,7 +142,8 @@ static bool start_links(struct mqtt *m, const struct config *config, struct err 
 	return true;
 }
 
-struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err)
+struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct message_direct *direct,
+			const struct config *config, struct err *err)
 {
 	struct mqtt *m = calloc(1, sizeof *m);
 	if (!m) {
@@ -152,8 +153,9 @@ struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dia
 	pthread_mutex_init(&m->lock, NULL);
 	m->inbound.engine = engine;
 	m->inbound.dialect = dialect;
+	m->inbound.direct = direct;
 	m->inbound.public_url = config->public_url;
-	m->outbound = outbound_start(engine, dialect, config, err);
+	m->outbound = outbound_start(engine, dialect, direct, config, err);
 	m->inbound.outbound = m->outbound;
 	m->inbound.chunks = m->outbound ? chunk_start(engine, dialect, m->outbound, config, err) : NULL;
 	m->control = m->inbound.chunks ? control_start(engine, config->mqtt_client_id, err) : NULL;

@@ -7,10 +7,12 @@ struct config;
 struct engine;
 struct err;
 struct message_dialect;
+struct message_direct;
 struct mqtt;
 
-/* Connects in the background. config and dialect must outlive it. */
-struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err);
+/* Connects in the background. config and dialects must outlive it. */
+struct mqtt *mqtt_start(struct engine *engine, const struct message_dialect *dialect, const struct message_direct *direct,
+			const struct config *config, struct err *err);
 
 /* Nothing comes in or goes out any more. What the engine still completes may call back until mqtt_stop(), so the engine stops between the
  * two. */

@@ -23,6 +23,7 @@ enum { RING = 1 << 16, REPLIES_MAX = 1 << 16, CLAIM = 256, PAYLOAD_MAX = 2048, C
 struct outbound {
 	struct engine *engine;
 	const struct message_dialect *dialect;
+	const struct message_direct *direct;
 	const char *public_url;
 	int64_t resend_min;
 	struct link *link;
@@ -99,11 +100,11 @@ static void published(void *ctx, bool acknowledged)
 }
 
 /* false: the window is full or the link down; the item is to be tried again. */
-static bool publish(struct outbound *o, const struct dispatch_item *item)
+static bool publish(struct outbound *o, struct dispatch_item *item)
 {
 	struct dispatch_message message;
 	if (!dispatch_message(o->engine, item, &message)) {
-		return true; /* ended meanwhile; its outbox row went with it, or comes again */
+		return true; /* ended, or not to be reached now; its outbox row went with it, or comes again */
 	}
 	char topic[TOPIC_SIZE];
 	char mem[PAYLOAD_MAX];
@@ -114,7 +115,7 @@ static bool publish(struct outbound *o, const struct dispatch_item *item)
 	}
 	*flight = (struct flight){o, item->task_id};
 	buf_init_fixed(&payload, mem, sizeof mem);
-	o->dialect->push(&message, o->public_url, topic, &payload);
+	(message.how == DISPATCH_TOPIC ? o->dialect->push : o->direct->push)(&message, o->public_url, topic, &payload);
 	if (!buf_ok(&payload)) {
 		log_error("push too long: shorten public_url", LOG_I("task", item->task_id));
 		free(flight);
@@ -245,25 +246,25 @@ static void wait_until(struct outbound *o, int64_t at)
 	pthread_cond_timedwait(&o->wake, &o->lock, &until);
 }
 
-static bool publish_item(struct outbound *o, const void *item)
+static bool publish_item(struct outbound *o, void *item)
 {
 	return publish(o, item);
 }
 
-static bool publish_reply(struct outbound *o, const void *reply)
+static bool publish_reply(struct outbound *o, void *reply)
 {
 	const struct reply *r = reply;
 	return link_publish(o->link, r->topic, r->payload, r->len, false, 0, NULL, NULL);
 }
 
-static bool publish_parcel(struct outbound *o, const void *parcel)
+static bool publish_parcel(struct outbound *o, void *parcel)
 {
 	const struct outbound_parcel *p = parcel;
 	return link_publish(o->link, p->topic, p->payload, p->len, true, p->expiry_s, p->done, p->ctx);
 }
 
 /* Publishes one thing, waiting for room in the window. false: the link went down first. With the lock on entry and exit. */
-static bool insist(struct outbound *o, bool (*publish_one)(struct outbound *, const void *), const void *what)
+static bool insist(struct outbound *o, bool (*publish_one)(struct outbound *, void *), void *what)
 {
 	while (o->up && !o->stop) {
 		o->writable = false;
@@ -390,7 +391,8 @@ void outbound_halt(struct outbound *o)
 	fail_parcels(o);
 }
 
-struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err)
+struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct message_direct *direct,
+				const struct config *config, struct err *err)
 {
 	struct outbound *o = calloc(1, sizeof *o);
 	struct dispatch_item *ring = calloc(RING, sizeof *ring);
@@ -402,6 +404,7 @@ struct outbound *outbound_start(struct engine *engine, const struct message_dial
 	}
 	*o = (struct outbound){.engine = engine,
 			       .dialect = dialect,
+			       .direct = direct,
 			       .public_url = config->public_url,
 			       .resend_min = config->resend_min,
 			       .ring = ring,

@@ -15,9 +15,11 @@ struct config;
 struct engine;
 struct err;
 struct message_dialect;
+struct message_direct;
 struct outbound;
 
-struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct config *config, struct err *err);
+struct outbound *outbound_start(struct engine *engine, const struct message_dialect *dialect, const struct message_direct *direct,
+				const struct config *config, struct err *err);
 
 /* The link it publishes on; once, before the first state. */
 void outbound_attach(struct outbound *outbound, struct link *link);

@@ -39,6 +39,16 @@ static const struct sql retry = {"outbox_retry",
 static const struct sql delay = {"outbox_delay", "UPDATE outbox SET due_at = " AFTER_MS("$2::bigint") " WHERE task_id = ANY($1::bigint[])"};
 static const struct sql restart = {"outbox_restart", "UPDATE outbox SET attempt = 0, due_at = " AFTER_MS(
 							     "$1::bigint * random()") " WHERE due_at > " AFTER_MS("$1::bigint")};
+/* the row's lock keeps two replicas apart: the second one sees the first one's event, or comes within the interval of its lease */
+static const struct sql reboot = {
+	"outbox_reboot",
+	"WITH t AS (SELECT id, device_id, state FROM tasks WHERE id = $1 AND ended_at IS NULL FOR UPDATE)"
+	" INSERT INTO events (task_id, event, from_state, to_state) SELECT t.id, 'reboot', t.state, t.state FROM t"
+	" WHERE NOT EXISTS (SELECT FROM events e JOIN tasks o ON o.id = e.task_id WHERE o.device_id = t.device_id AND e.event = 'reboot'"
+	" AND e.at > now() - make_interval(secs => $2::float8 / 1000))"
+	" AND NOT EXISTS (SELECT FROM events e WHERE e.task_id = t.id AND e.event = 'reboot' AND e.at > (SELECT max(o.at) FROM events o"
+	" WHERE o.task_id = t.id AND o.event IN ('ordered', 'ordered_again')))"
+	" RETURNING 1"};
 static const struct sql drop = {"outbox_drop", "DELETE FROM outbox WHERE task_id = ANY($1::bigint[])"};
 
 /* A statement on a list of tasks, with one number more if extra is not NULL. */
@@ -101,6 +111,16 @@ bool store_outbox_delay(struct db *db, const int64_t *tasks, size_t n, int64_t d
 bool store_outbox_drop(struct db *db, const int64_t *tasks, size_t n, struct err *err)
 {
 	return run(db, &drop, tasks, n, NULL, err);
+}
+
+bool store_outbox_reboot(struct db *db, int64_t task_id, int64_t gap_ms, bool *granted, struct err *err)
+{
+	struct sql_args a = {0};
+	sql_i64(&a, task_id);
+	sql_i64(&a, gap_ms);
+	scoped_result PGresult *r = sql_query(db, &reboot, &a, err);
+	*granted = r && PQntuples(r) > 0;
+	return r != NULL;
 }
 
 bool store_outbox_restart(struct db *db, int64_t window_ms, struct err *err)

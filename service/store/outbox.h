@@ -54,6 +54,10 @@ bool store_outbox_delay(struct db *db, const int64_t *tasks, size_t n, int64_t d
 /* The broker is back and may have forgotten what it acknowledged: everything is due within window_ms, spread evenly, from attempt 0. */
 bool store_outbox_restart(struct db *db, int64_t window_ms, struct err *err);
 
+/* May this live task have its device boot? Yes at most once since it was ordered (again), and if no task of the device has within gap_ms;
+ * the answer is an event of the task before it is given. Commits by itself. */
+bool store_outbox_reboot(struct db *db, int64_t task_id, int64_t gap_ms, bool *granted, struct err *err);
+
 bool store_outbox_drop(struct db *db, const int64_t *tasks, size_t n, struct err *err);
 
 #endif

@@ -236,7 +236,7 @@ static void whatever_ends_a_task_ends_its_repetitions(void **state)
 static void publish(int64_t task)
 {
 	struct dispatch_message message;
-	const struct dispatch_item item = {.task_id = task};
+	struct dispatch_item item = {.task_id = task};
 	assert_true(dispatch_message(r->engine, &item, &message));
 	dispatch_sent(r->engine, task);
 	site_until(1, "SELECT count(*) FROM tasks WHERE id = %" PRId64 " AND state = 'notified'", task);
