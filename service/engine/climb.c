@@ -13,9 +13,9 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "engine/sign.h"
+#include "engine/suited.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
-#include "model/decide.h"
 #include "model/ladder.h"
 #include "model/told.h"
 #include "store/db.h"
@@ -53,35 +53,13 @@ bool climbing_how(const struct engine *e, const struct fleet_task *t, const stru
 /* Would it be offered this if it asked? Its tool has no guard of its own. Under the reader's hold. */
 static bool suits(const struct fleet *f, const struct fleet_task *t, const struct device_entry *device, const struct told *told)
 {
-	const struct fleet_firmware *fw = fleet_firmware(f, t->firmware_id);
-	const struct fleet_product *product = fleet_product(f, device->product_id);
-	if (!fw || !product) {
-		return false;
-	}
-	const char *version = fleet_device_version(f, device);
-	struct product_needs needs = {.key = product->key,
-				      .boards = (const char(*)[NAME_SIZE])product->boards,
-				      .board_count = product->board_count,
-				      .partitions = (const char(*)[PARTITION_LABEL_SIZE])product->partitions,
-				      .partition_count = product->partition_count,
-				      .unbound_updates = product->unbound_updates};
-	struct candidate candidate = {.kind = CANDIDATE_TASK,
-				      .rollout_id = t->rollout_id,
-				      .task_id = t->id,
-				      .created_ms = t->created_ms,
-				      .component = t->component,
-				      .version = fw->firmware.version,
-				      .state = t->state,
-				      .code = "",
-				      .push = true,
-				      .firmware = &fw->firmware,
-				      .needs = &needs};
-	struct board_facts board = {.told = told,
-				    .bound = device->bound,
-				    .auto_update = device->auto_update,
-				    .forced_fix = fleet_is_forced_fix(f, version, told->board_name, told->board_type)};
-	struct device_facts facts = {.component = COMPONENT_DEFAULT, .version = version, .blocked = device->blocked, .board = &board};
-	return decide(&facts, &candidate, 1, clock_wall_ms(), NULL).offer != NULL;
+	struct suited s = {.device = device,
+			   .product = fleet_product(f, device->product_id),
+			   .told = told,
+			   .version = fleet_device_version(f, device),
+			   .component = COMPONENT_DEFAULT};
+	const struct candidate *offer = suited_decide(f, &s, NULL).offer;
+	return offer && offer->task_id == t->id;
 }
 
 static bool read_told(struct engine *e, int64_t device_id, struct told *out)
