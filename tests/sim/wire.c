@@ -17,7 +17,7 @@
 #include "common/text.h"
 #include "tls.h"
 
-enum { HEAD_MAX = 16 * 1024, PIECE = 16 * 1024, SLOW_PIECE = 1460, SLOW_BUFFER = 8192, PATIENCE_MS = 30000, REQUEST_MAX = 80 * 1024 };
+enum { HEAD_MAX = 16 * 1024, PIECE = 16 * 1024, SLOW_PIECE = 1460, CHIP_BUFFER = 8192, PATIENCE_MS = 30000, REQUEST_MAX = 80 * 1024 };
 
 bool wire_parse(const char *url, struct wire_url *out, struct err *err)
 {
@@ -313,8 +313,8 @@ static bool dial(struct wire *w, const struct wire_url *url, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "%s: %s", url->host, gai_strerror(rc));
 	}
 	w->fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (w->fd >= 0 && w->rate) {
-		setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &(int){SLOW_BUFFER}, sizeof(int));
+	if (w->fd >= 0 && w->body) { /* a chip's window: what it has not read, the server must not take for received */
+		setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &(int){CHIP_BUFFER}, sizeof(int));
 	}
 	bool ok = w->fd >= 0 && (connect(w->fd, list->ai_addr, list->ai_addrlen) == 0 || errno == EINPROGRESS);
 	freeaddrinfo(list);
