@@ -89,7 +89,7 @@ def test_a_bad_image_is_rolled_back_and_not_offered_again(site, product):
 @pytest.mark.parametrize("version", ["1.5.8", "2.0.4"])
 def test_power_lost_while_downloading(site, product, version):
     publish(site, product)
-    with boards(site, version, "--power-loss", 1, "--exit-after", 1) as device:
+    with boards(site, version, "--power-loss", 1, "--reboot-every", "1s", "--exit-after", 1) as device:
         enter(site, product, device)
         device.done()
     assert device.summary["power-lost"] == 1 and device.summary["harmed"] == 0
@@ -155,6 +155,35 @@ def test_a_push_that_waits_for_the_next_boot(site, product):
         device.power_cycle()
         device.done()
     assert device.events("valid")[0]["version"] == "1.9.0"
+    assert site.until_state(DEVICE, "succeeded")
+
+
+# What reaches a device of that generation while it runs, in this order.
+PUSHES = {
+    "1.5.8": [],
+    "1.6.2": ["reboot"],
+    "1.7.7": ["reboot"],
+    "1.8.x": ["reboot"],
+    "2.0.4": ["self.upgrade_firmware"],
+}
+
+
+@pytest.mark.parametrize("version", PUSHES)
+def test_a_push_reaches_a_device_that_runs_as_far_as_its_generation_goes(site, product, version):
+    site.otad.write_config(public_url=site.otad.url)  # a call carries the whole address
+    site.otad.restart()
+    firmware = site.firmware(product, name="pushed", data=app("2.4.2"))
+    with boards(site, version, "--exit-after", 1) as device:
+        enter(site, product, device)
+        device.event("connected")
+        until(lambda: site.db.value("SELECT count(*) FROM device_facts") == 1, "what it told is written")
+        site.push(firmware, DEVICE)
+        if not PUSHES[version]:
+            device.power_cycle()
+        device.done()
+    heard = [e["text"] for e in device.events("called")]
+    assert heard == PUSHES[version], device.story()
+    assert device.summary["harmed"] == 0 and device.events("valid")[0]["version"] == "2.4.2"
     assert site.until_state(DEVICE, "succeeded")
 
 
