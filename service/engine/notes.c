@@ -11,7 +11,6 @@
 #include "common/text.h"
 #include "engine/op.h"
 #include "engine/private.h"
-#include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "model/told.h"
@@ -31,6 +30,7 @@ struct note {
 	bool evidence;              /* the version is a report's, with the rest of it: */
 	bool booted;
 	bool has_elf;
+	bool flying; /* the version is on its way through the group commit */
 	uint8_t elf_sha256[32];
 };
 
@@ -92,6 +92,26 @@ static struct note *note_of(struct notes *n, int64_t device_id)
 	return note;
 }
 
+static void mark(struct engine *e, int64_t device_id, bool noted)
+{
+	fleet_read(e->fleet);
+	const struct device_entry *device = fleet_device_by_id(e->fleet, device_id);
+	if (device) {
+		fleet_set_noted(device, noted);
+	}
+	fleet_done(e->fleet);
+}
+
+/* Written: unless the device has told something else meanwhile, the rows are right again. */
+static void settle(struct engine *e, int64_t device_id)
+{
+	pthread_mutex_lock(&e->notes->lock);
+	if (!map_get(&e->notes->by_device, (uint64_t)device_id)) {
+		mark(e, device_id, false);
+	}
+	pthread_mutex_unlock(&e->notes->lock);
+}
+
 static void count_coalesced(const struct note *note)
 {
 	metrics_add(METRIC_NOTES_COALESCED, *note->version || note->told ? 1 : 0);
@@ -108,6 +128,7 @@ bool notes_put(struct engine *e, int64_t device_id, const char *version)
 			note->has_elf = false;
 		}
 		text_copy(note->version, sizeof note->version, version);
+		mark(e, device_id, true);
 	}
 	pthread_mutex_unlock(&e->notes->lock);
 	if (note) {
@@ -130,6 +151,7 @@ bool notes_put_told(struct engine *e, int64_t device_id, const struct told *told
 		note->told = copy;
 		note->fingerprint = fingerprint;
 		copy = old;
+		mark(e, device_id, true);
 	}
 	pthread_mutex_unlock(&e->notes->lock);
 	free(copy);
@@ -164,6 +186,7 @@ bool notes_put_report(struct engine *e, const struct report *report)
 	if (note) {
 		count_coalesced(note);
 		put_evidence(note, report);
+		mark(e, report->device_id, true);
 	}
 	pthread_mutex_unlock(&e->notes->lock);
 	return note != NULL;
@@ -240,6 +263,7 @@ static void written(void *ctx, const struct err *err)
 		note_again(f->engine->notes, &f->note);
 	} else {
 		metrics_add(METRIC_NOTES_WRITTEN, 1);
+		settle(f->engine, f->note.device_id);
 	}
 	free(f);
 }
@@ -274,6 +298,7 @@ static bool submit(struct engine *e, struct note *note)
 		note_again(e->notes, &version);
 		return false;
 	}
+	note->flying = true;
 	return true;
 }
 
@@ -319,42 +344,32 @@ static void gather(struct flush *f)
 	}
 }
 
-/* For the other replicas. Rows with a version this one reads again, too: an older one may be on its way into the snapshot. Of facts it
- * would only cost the device's next check to be written once more. */
-static bool write_changes(struct flush *f, struct db *db, int64_t *pos, struct err *err)
+/* For all replicas, this one too: a row that was read before this commit may be on its way into the snapshot, and a fingerprint that is not
+ * the row's would let news pass as known. */
+static bool write_changes(struct flush *f, struct db *db, struct err *err)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < f->version_count; i++) {
-		f->ids[n++] = f->versions[i].device_id;
-	}
-	if (n && !store_change(db, CHANGE_DEVICE, f->ids, n, false, NULL, err)) {
-		return false;
-	}
-	n = 0;
 	for (size_t i = 0; i < f->count; i++) {
-		if (f->notes[i]->told && !*f->notes[i]->version) {
+		if (f->notes[i]->told || *f->notes[i]->version) {
 			f->ids[n++] = f->notes[i]->device_id;
 		}
 	}
-	return !n || store_change(db, CHANGE_DEVICE, f->ids, n, false, pos, err);
+	return !n || store_change(db, CHANGE_DEVICE, f->ids, n, false, NULL, err);
 }
 
 /* One transaction; nobody waits for it, so it does not wait for the disk: what a crash of the database takes back the feed sees. */
-static bool write_rows(struct engine *e, struct flush *f, struct db *db, struct err *err)
+static bool write_rows(struct flush *f, struct db *db, struct err *err)
 {
-	int64_t pos = 0;
 	gather(f);
 	if (f->fact_count + f->version_count == 0) {
 		return true;
 	}
 	bool ok = db_begin(db, err) && db_pipeline(db, err) && store_commit_relaxed(db, err) &&
 		  (!f->fact_count || store_facts_write(db, f->facts, f->fact_count, err)) &&
-		  (!f->version_count || store_versions_write(db, f->versions, f->version_count, err)) && write_changes(f, db, &pos, err) &&
+		  (!f->version_count || store_versions_write(db, f->versions, f->version_count, err)) && write_changes(f, db, err) &&
 		  db_commit(db, err);
 	if (!ok) {
 		db_rollback(db);
-	} else if (pos) {
-		feed_applied(e->feed, pos);
 	}
 	return ok;
 }
@@ -362,13 +377,15 @@ static bool write_rows(struct engine *e, struct flush *f, struct db *db, struct 
 static bool flush(struct engine *e, struct flush *f, struct db *db)
 {
 	struct err err = {0};
-	bool ok = part_with_reports(e, f, db, &err) && write_rows(e, f, db, &err);
+	bool ok = part_with_reports(e, f, db, &err) && write_rows(f, db, &err);
 	for (size_t i = 0; i < f->count; i++) {
 		struct note *note = f->notes[i];
 		bool held = note->told || *note->version; /* more than what went its own way */
 		metrics_add(METRIC_NOTES_WRITTEN, ok && held ? 1 : 0);
 		if (!ok && held) {
 			note_again(e->notes, note);
+		} else if (!note->flying) {
+			settle(e, note->device_id);
 		}
 		free_note(note);
 	}

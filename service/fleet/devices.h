@@ -13,6 +13,7 @@
 enum {
 	DEVICE_SEEN = 1,   /* seen_s is newer than the database's */
 	DEVICE_ONLINE = 2, /* the broker says it is connected */
+	DEVICE_NOTED = 4,  /* version and told are newer than the database's */
 };
 
 struct device_entry {

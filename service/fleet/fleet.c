@@ -257,6 +257,16 @@ void fleet_note_told(const struct device_entry *e, uint64_t told)
 	__atomic_store_n(&own->told, told, __ATOMIC_RELAXED);
 }
 
+static void set_mark(const struct device_entry *e, uint8_t mark, bool on)
+{
+	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
+	if (on) {
+		__atomic_fetch_or(&own->marks, mark, __ATOMIC_RELAXED);
+	} else {
+		__atomic_fetch_and(&own->marks, (uint8_t)~mark, __ATOMIC_RELAXED);
+	}
+}
+
 bool fleet_is_online(const struct device_entry *e)
 {
 	return (__atomic_load_n(&e->marks, __ATOMIC_RELAXED) & DEVICE_ONLINE) != 0;
@@ -264,12 +274,12 @@ bool fleet_is_online(const struct device_entry *e)
 
 void fleet_set_online(const struct device_entry *e, bool online)
 {
-	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
-	if (online) {
-		__atomic_fetch_or(&own->marks, DEVICE_ONLINE, __ATOMIC_RELAXED);
-	} else {
-		__atomic_fetch_and(&own->marks, (uint8_t)~DEVICE_ONLINE, __ATOMIC_RELAXED);
-	}
+	set_mark(e, DEVICE_ONLINE, online);
+}
+
+void fleet_set_noted(const struct device_entry *e, bool noted)
+{
+	set_mark(e, DEVICE_NOTED, noted);
 }
 
 void fleet_all_offline(struct fleet *f)
@@ -377,12 +387,15 @@ void fleet_set_told(struct fleet *f, int64_t device_id, uint64_t told)
 
 bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 {
-	struct device_entry *e = devices_put(f->devices, row->id, row->name, row->product_id, row->version);
+	const struct device_entry *known = devices_by_id(f->devices, row->id);
+	bool noted = known && __atomic_load_n(&known->marks, __ATOMIC_RELAXED) & DEVICE_NOTED;
+	const char *version = noted ? devices_version(f->devices, known) : row->version;
+	struct device_entry *e = devices_put(f->devices, row->id, row->name, row->product_id, version);
 	if (e) {
 		e->generation = f->generation;
 		set_credential(e, row->epoch, row->blocked);
 		set_binding(e, row->bound, row->auto_update, row->pin);
-		if (row->told) { /* else what it told may not be written yet */
+		if (!noted) {
 			fleet_note_told(e, row->told);
 		}
 	}

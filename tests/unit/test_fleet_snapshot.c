@@ -89,9 +89,25 @@ static void a_row_sets_all_that_is_kept_of_a_device(void **state)
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_null(fleet_device_by_mac(fleet, "94A9902C84B8"));
 	assert_true(e->epoch == 8 && !e->blocked && !e->bound && !e->auto_update && e->pin == 0);
-	assert_true(fleet_told(e) == UINT64_MAX); /* what it has told may not be written yet */
-	fleet_forget(fleet);
 	assert_true(fleet_told(e) == 0);
+	assert_string_equal(fleet_device_version(fleet, e), "");
+}
+
+static void a_row_does_not_take_back_what_is_still_to_be_written(void **state)
+{
+	(void)state;
+	const struct device_entry *e = fleet_device(fleet, "esp-2");
+	struct fleet_device row = {.id = e->id, .product_id = 3, .epoch = 8, .name = "esp-2", .mac = "", .version = "1.0", .told = 5};
+	fleet_set_noted(e, true);
+	fleet_note_told(e, 7);
+	fleet_set_version(fleet, e->id, "2.0");
+	assert_true(fleet_put_device_row(fleet, &row));
+	assert_true(fleet_told(e) == 7 && e->epoch == 8);
+	assert_string_equal(fleet_device_version(fleet, e), "2.0");
+	fleet_set_noted(e, false);
+	assert_true(fleet_put_device_row(fleet, &row));
+	assert_true(fleet_told(e) == 5);
+	assert_string_equal(fleet_device_version(fleet, e), "1.0");
 }
 
 static void binding_mac_and_facts_are_set_one_by_one(void **state)
@@ -451,6 +467,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_row_sets_all_that_is_kept_of_a_device),
+		TEST(a_row_does_not_take_back_what_is_still_to_be_written),
 		TEST(binding_mac_and_facts_are_set_one_by_one),
 		TEST(an_older_row_of_a_task_is_ignored),
 		TEST(an_ended_task_does_not_come_back),
