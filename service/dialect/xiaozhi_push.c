@@ -61,6 +61,12 @@ static void take_error(const struct xiaozhi_json *json, int error, struct messag
 	cut(out->detail, text);
 }
 
+/* A value of an object, where it starts (of a string: behind its quote). */
+static bool is_true(const char *value)
+{
+	return value[0] == 't' && value[-1] != '"';
+}
+
 /* {"content":[{"type":"text","text":"true"}],"isError":false}. The text is what the tool returned: "true" = it is scheduled. */
 static void take_result(const struct xiaozhi_json *json, int result, struct message_answer *out)
 {
@@ -76,8 +82,7 @@ static void take_result(const struct xiaozhi_json *json, int result, struct mess
 	if (first != XIAOZHI_JSON_ABSENT && xiaozhi_json_members(json, first, of_content, 1, &content)) {
 		xiaozhi_json_text(json, content, text, sizeof text);
 	}
-	bool failed =
-		at[1] != XIAOZHI_JSON_ABSENT && json->token[at[1]].type == JSMN_PRIMITIVE && json->text[json->token[at[1]].start] == 't';
+	bool failed = at[1] != XIAOZHI_JSON_ABSENT && is_true(json->text + json->token[at[1]].start);
 	out->kind = failed || strcmp(text, "false") == 0 ? ANSWER_REFUSED : ANSWER_TAKEN;
 	cut(out->detail, text);
 }

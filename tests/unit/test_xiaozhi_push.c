@@ -55,6 +55,15 @@ static void an_unknown_tool_is_told_from_a_refusal(void **state)
 		ANSWER_REFUSED, 8, "no room");
 }
 
+static void only_true_itself_is_an_error(void **state)
+{
+	(void)state;
+	assert_answer(MCP("{\"id\":8,\"result\":{\"isError\":\"true\",\"content\":[]}}"), ANSWER_TAKEN, 8, "");
+	assert_answer(MCP("{\"id\":8,\"result\":{\"isError\":false,\"content\":[]}}"), ANSWER_TAKEN, 8, "");
+	assert_answer(MCP("{\"id\":8,\"result\":{\"isError\":null,\"content\":[]}}"), ANSWER_TAKEN, 8, "");
+	assert_answer(MCP("{\"id\":8,\"result\":{\"isError\": true}}"), ANSWER_REFUSED, 8, "");
+}
+
 static void a_long_text_is_cut_at_a_whole_character(void **state)
 {
 	(void)state;
@@ -160,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(true_means_that_it_is_scheduled),
 		cmocka_unit_test(an_unknown_tool_is_told_from_a_refusal),
+		cmocka_unit_test(only_true_itself_is_an_error),
 		cmocka_unit_test(a_long_text_is_cut_at_a_whole_character),
 		cmocka_unit_test(what_else_a_device_says_there_is_not_for_us),
 		cmocka_unit_test(what_is_too_long_is_not_read),
