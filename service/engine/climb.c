@@ -44,8 +44,8 @@ bool climbing_how(const struct engine *e, const struct fleet_task *t, const stru
 		.state = t->state,
 		.state_ms = clock_wall_ms() - t->updated_ms,
 	};
-	bool away = e->presence_known && !fleet_is_online(device);
-	enum ladder_rung rung = away || t->way != WAY_PUSH || !is_app(e->fleet, t) ? LADDER_WAIT : ladder_next(&ladder);
+	bool here = e->presence_known && fleet_is_online(device); /* else nobody would get it, and it would count as told */
+	enum ladder_rung rung = !here || t->way != WAY_PUSH || !is_app(e->fleet, t) ? LADDER_WAIT : ladder_next(&ladder);
 	*how = rung == LADDER_UPGRADE ? DISPATCH_UPGRADE : DISPATCH_REBOOT;
 	return rung != LADDER_WAIT;
 }

@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 from harness import mqtt, xiaozhi
+from harness.board import NAME, Boards
 from harness.image import app
 from harness.process import until
 
@@ -273,3 +275,22 @@ def test_a_flood_of_talk_holds_up_nobody(site):
     site.until_state(device, "accepted")
     assert time.monotonic() - began < 5
     assert site.anybody.get("/readyz").json["status"] == "ready"
+
+
+@pytest.mark.parametrize(("version", "rungs"), [("1.6.2", ["reboot"]), ("1.8.9", ["reboot"]), ("2.0.4", [])])
+def test_simulated_devices_are_brought_there_while_they_run(site, version, rungs):
+    site.otad.write_config(public_url=site.otad.url)
+    site.otad.restart()
+    device = SimpleNamespace(name=NAME)
+    product = site.product("bread-compact-wifi")
+    firmware = site.firmware(product, data=app("2.9.0", size=60_000, elf=hashlib.sha256(b"2.9.0").digest()))
+    with Boards(site.otad.url, version, "--timeout", "60s", "--exit-after", 1, "--talk", "200ms") as boards:
+        code = boards.event("code", device=NAME)["text"]
+        site.operator.post("/api/v2/xiaozhi/otaManage", {"code": code, "productId": product, "nickName": "n"}).data
+        boards.event("connected")
+        site.push(firmware, device).must(200)
+        boards.done()
+    assert boards.summary["harmed"] == 0 and boards.events("valid")[0]["version"] == "2.9.0"
+    site.until_state(device, "succeeded")
+    assert [event for event in timeline(site, device) if event == "reboot"] == rungs
+    assert len(boards.events("called")) == 1

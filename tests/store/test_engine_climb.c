@@ -149,6 +149,9 @@ static void who_is_away_is_told_when_it_connects(void **state)
 	presence_told(r->engine, name, PRESENCE_CONNECTED, false, 0);
 	until_due(task);
 	assert_int_equal(rung(r, task), LADDER_UPGRADE);
+	presence_complete(r->engine, false); /* who is there is not known: a plugin is away, or there is none */
+	assert_int_equal(rung(r, task), LADDER_WAIT);
+	presence_complete(r->engine, true);
 }
 
 static void who_downloads_is_not_told_again_when_its_connection_comes_back(void **state)
