@@ -220,8 +220,9 @@ bool evidence_submit_after(struct engine *e, int64_t task_id, struct op *op, str
 	pthread_mutex_lock(&e->evidence->lock);
 	struct piece *p = task_id ? find(e->evidence, task_id) : NULL;
 	p = p && p->device_id == op->device_id ? p : NULL; /* it may name another's task */
-	/* only a version is judged by the bytes, and a crowd does not wait */
-	bool wait = p && p->open > 0 && op->in.report.kind == REPORT_VERSION && p->held_count < HELD_MAX;
+	/* only a version is judged by the bytes; who has booted downloads no more, and its answer is urgent; a crowd does not wait */
+	bool judged = op->in.report.kind == REPORT_VERSION && !op->in.report.booted;
+	bool wait = p && p->open > 0 && judged && p->held_count < HELD_MAX;
 	if (wait) {
 		op->base.next = NULL;
 		p->held_ms = p->held ? p->held_ms : clock_mono_ms();
