@@ -18,7 +18,7 @@
 #include "store/db.h"
 #include "store/feed.h"
 
-enum { LOOK_MS = 5000, RETRY_MS = 500, OWN_RING = 1024, LOAD_HOLD = 512 };
+enum { LOOK_MS = 5000, RETRY_MS = 500, OWN_RING = 1024 };
 
 struct feed {
 	struct fleet *fleet;
@@ -120,7 +120,7 @@ bool feed_is_up(const struct feed *f)
 
 /* --- rows into the snapshot --- */
 
-/* Writers hold the lock for a bounded number of rows, so that polls go on during a load. */
+/* Writers hold the lock for a burst of rows, so that polls go on during a load, and never wait for the database with it. */
 struct hold {
 	struct fleet *fleet;
 	unsigned rows;
@@ -144,7 +144,7 @@ static void hold_end(struct hold *h)
 /* After a row; ctx is a putter, whose first member is the hold. */
 static void hold_row(struct hold *h)
 {
-	if (++h->rows == LOAD_HOLD) {
+	if (++h->rows == LOAD_BURST) {
 		hold_end(h);
 	}
 }
@@ -366,6 +366,7 @@ static bool load_rows(struct feed *f, int64_t *position, struct err *err)
 						 CHANGE_TASK,    CHANGE_ROLLOUT, CHANGE_TOKEN};
 	for (size_t i = 0; ok && i < sizeof order / sizeof *order; i++) {
 		ok = load_kind(f, order[i], &all, err);
+		hold_end(&p.hold);
 	}
 	ok = ok && store_load_revoked(f->db, clock_wall_ms() - f->revoked_ms, &p, put_revoked, err);
 	hold_end(&p.hold);

@@ -394,6 +394,45 @@ bool sql_run_lists(struct db *db, const struct sql *stmt, struct sql_list *lists
 	return ok;
 }
 
+/* Lines that have come: how many, and *end: the last one was among them, or the connection is lost. */
+static int take_burst(PGconn *conn, char *lines[SQL_BURST], bool *end)
+{
+	int n = 0;
+	while (n < SQL_BURST && !*end) {
+		int len = PQgetCopyData(conn, &lines[n], 0);
+		*end = len < 0;
+		if (len > 0) {
+			lines[n][len - 1] = '\0'; /* its newline */
+			n++;
+		}
+	}
+	return n;
+}
+
+bool sql_copy_out(struct db *db, const char *text, void (*row)(void *ctx, char *line), void *ctx, struct err *err)
+{
+	if (!ensure_conn(db, err)) {
+		return false;
+	}
+	scoped_result PGresult *begun = PQexec(db->conn, text);
+	if (PQresultStatus(begun) != PGRES_COPY_OUT) {
+		return fail(db, begun, "copy", err);
+	}
+	char *lines[SQL_BURST];
+	for (bool end = false; !end;) {
+		int n = take_burst(db->conn, lines, &end);
+		for (int i = 0; i < n; i++) {
+			row(ctx, lines[i]);
+			PQfreemem(lines[i]);
+		}
+	}
+	scoped_result PGresult *ended = PQgetResult(db->conn);
+	bool ok = PQresultStatus(ended) == PGRES_COMMAND_OK || fail(db, ended, "copy", err);
+	scoped_result PGresult *none = ended ? PQgetResult(db->conn) : NULL;
+	(void)none;
+	return ok;
+}
+
 void sql_clear_(PGresult **r)
 {
 	PQclear(*r);

@@ -45,7 +45,9 @@ bool store_feed_trim(struct db *db, int64_t keep_ms, struct err *err);
 /* A transaction with one unchanging view for a full load; end it with db_commit. */
 bool store_load_begin(struct db *db, struct err *err);
 
-/* Which rows: ids (ascending or not), or all (ids NULL). Rows come in pages by id; `row` runs for each. */
+/* Which rows: ids (ascending or not), or all (ids NULL). `row` runs for each. Rows come in bursts of LOAD_BURST, the last one smaller: only
+ * before a burst is the database waited for. */
+enum { LOAD_BURST = 500 };
 struct load {
 	const int64_t *ids;
 	size_t count;

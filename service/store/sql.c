@@ -136,6 +136,42 @@ void sql_array(struct sql_args *a, struct sql_list *l)
 	sql_text(a, buf_cstr(&l->text));
 }
 
+/* One field of COPY's text format, in place: *at goes on behind it. */
+static char *take_field(char **at)
+{
+	char *begin = *at;
+	char *out = begin;
+	const char *in = begin;
+	if (in[0] == '\\' && in[1] == 'N') {
+		in += 2;
+	}
+	for (; *in && *in != '\t'; in++) {
+		if (*in == '\\' && in[1]) {
+			static const char letters[] = "bfnrtv";
+			static const char means[] = "\b\f\n\r\t\v";
+			in++;
+			const char *letter = strchr(letters, *in);
+			*out++ = letter ? means[letter - letters] : *in;
+		} else {
+			*out++ = *in;
+		}
+	}
+	*at = *in ? begin + (in - begin) + 1 : NULL;
+	*out = '\0';
+	return begin;
+}
+
+bool sql_copy_fields(char *line, char **fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!line) {
+			return false;
+		}
+		fields[i] = take_field(&line);
+	}
+	return line == NULL;
+}
+
 int64_t sql_get_i64(const PGresult *r, int row, int col)
 {
 	return strtoll(PQgetvalue(r, row, col), NULL, 10);

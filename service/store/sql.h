@@ -63,6 +63,12 @@ bool sql_run_lists(struct db *db, const struct sql *stmt, struct sql_list *lists
 /* The same in binary result format (bytea without escaping). */
 PGresult *sql_query_binary(struct db *db, const struct sql *stmt, const struct sql_args *args, struct err *err);
 bool sql_exec(struct db *db, const char *text, struct err *err); /* simple protocol, several statements allowed */
+/* Runs "COPY ... TO STDOUT" (text) and gives each line, which sql_copy_fields() may cut: nothing of the whole is kept in memory. Lines come
+ * in bursts of SQL_BURST, so that no burst waits for the server between its lines. */
+enum { SQL_BURST = 500 };
+bool sql_copy_out(struct db *db, const char *text, void (*row)(void *ctx, char *line), void *ctx, struct err *err);
+/* Cuts the line into n fields, in place; NULL reads as "". False: it has another number of them. */
+bool sql_copy_fields(char *line, char **fields, size_t n);
 PGconn *sql_conn(struct db *db);
 /* Does this server process serve a connection of the same configuration as db's (the same engine's)? Any thread. */
 bool sql_is_own_backend(const struct db *db, int pid);

@@ -384,6 +384,24 @@ static void a_device_s_binding_and_facts_are_followed(void **state)
 	}
 }
 
+/* A full load reads COPY's text format. */
+static void odd_texts_come_whole_through_a_full_load(void **state)
+{
+	(void)state;
+	change("BEGIN; UPDATE devices SET version = E'1\\t\\\\2\\n\\r\\b\\f\\0133' WHERE id = 1; UPDATE devices SET version = '\\N' WHERE id "
+	       "= 2; UPDATE devices SET "
+	       "version = NULL WHERE id = 3; UPDATE devices SET version = '\\' WHERE id = 4; UPDATE devices SET version = '\\.' WHERE id = "
+	       "5;"
+	       " SELECT change_append('device', '{}'), pg_notify('otad', ''); COMMIT");
+	assert_true(feed_wait(feed, 21, WAIT_MS));
+	static const char *const versions[] = {"1\t\\2\n\r\b\f\v3", "\\N", "", "\\", "\\."};
+	fleet_read(fleet);
+	for (int64_t id = 1; id <= 5; id++) {
+		assert_string_equal(fleet_device_version(fleet, fleet_device_by_id(fleet, id)), versions[id - 1]);
+	}
+	fleet_done(fleet);
+}
+
 static int64_t append(int64_t device)
 {
 	char sql[64];
@@ -523,6 +541,7 @@ int main(void)
 		FOLLOWED(the_first_load_has_everything),
 		FOLLOWED(a_change_is_followed),
 		FOLLOWED(a_device_s_binding_and_facts_are_followed),
+		FOLLOWED(odd_texts_come_whole_through_a_full_load),
 		FOLLOWED(what_we_applied_ourselves_is_not_read_again),
 		FOLLOWED(bulk_work_is_one_change_and_one_load),
 		FOLLOWED(a_follower_that_missed_trimmed_changes_reads_everything),
