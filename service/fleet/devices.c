@@ -5,26 +5,32 @@
 
 #include "common/map.h"
 #include "common/text.h"
+#include "fleet/pages.h"
 
 enum {
-	RECORDS_BITS = 12, /* records in a block */
+	RECORDS_BITS = 17, /* records in a block: three huge pages */
 	RECORDS = 1 << RECORDS_BITS,
-	NAMES_BITS = 18, /* bytes in a block of names */
+	NAMES_BITS = 21, /* bytes in a block of names */
 	NAMES = 1 << NAMES_BITS,
-	INDEX_MIN = 1024,
+	INDEX_BITS = 10, /* slots at first */
+	BITS_MAX = 31,
 	VERSIONS_MAX = 65536, /* different ones; what comes beyond is held as unknown, so that odd devices can not fill memory */
 	PRODUCT_MAX = (1 << 29) - 1,
 	MAC_LEN = 6,
 	MAC_NAME_LEN = 17, /* "94_a9_90_2c_84_b8" */
 };
 
-/* Record numbers + 1 in open addressing; 0 = free. What a number hashes to is asked of the record itself. */
+/* Open addressing; 0 = free. The low bits of a slot are a record's number + 1, the others bits of its hash: who looks for another one
+ * hardly ever has to look at the record. */
 struct index {
 	uint32_t *slots;
 	size_t mask;
 	size_t count;
+	unsigned bits; /* of the number */
 	uint64_t (*hash)(const struct devices *, const struct device_entry *);
 };
+
+_Static_assert(RECORDS * sizeof(struct device_entry) % PAGES_UNIT == 0 && NAMES % PAGES_UNIT == 0, "blocks are whole huge pages");
 
 struct devices {
 	struct device_entry **records;
@@ -84,50 +90,85 @@ static uint64_t hash_id(const struct devices *d, const struct device_entry *e)
 	return hash_of_id(e->id);
 }
 
-static bool index_resize(const struct devices *d, struct index *x, size_t slots)
+static uint32_t *slots_new(size_t slots)
 {
-	uint32_t *fresh = calloc(slots, sizeof *fresh);
-	if (!fresh) {
-		return false;
-	}
-	for (size_t i = 0; x->slots && i <= x->mask; i++) {
-		if (x->slots[i]) {
-			size_t at = x->hash(d, record(d, x->slots[i] - 1)) & (slots - 1);
-			while (fresh[at]) {
-				at = (at + 1) & (slots - 1);
-			}
-			fresh[at] = x->slots[i];
-		}
-	}
-	free(x->slots);
-	x->slots = fresh;
-	x->mask = slots - 1;
-	return true;
+	size_t size = slots * sizeof(uint32_t);
+	return size < PAGES_UNIT ? calloc(slots, sizeof(uint32_t)) : pages_new(size, true);
 }
 
-static bool index_reserve(const struct devices *d, struct index *x)
+static void slots_free(struct index *x)
 {
-	return (x->count + 1) * 5 <= (x->mask + 1) * 4 || index_resize(d, x, (x->mask + 1) * 2);
+	size_t size = x->slots ? (x->mask + 1) * sizeof *x->slots : 0;
+	if (size < PAGES_UNIT) {
+		free(x->slots);
+	} else {
+		pages_free(x->slots, size);
+	}
+}
+
+/* What a slot of a record of that hash says besides the number. */
+static uint32_t tag_of(const struct index *x, uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) << x->bits;
+}
+
+static size_t number_in(const struct index *x, uint32_t slot)
+{
+	return (slot & ((1u << x->bits) - 1)) - 1;
+}
+
+static bool may_be(const struct index *x, uint32_t slot, uint64_t hash)
+{
+	return (slot ^ tag_of(x, hash)) >> x->bits == 0;
 }
 
 static void index_add(const struct devices *d, struct index *x, size_t n)
 {
-	size_t at = x->hash(d, record(d, n)) & x->mask;
+	uint64_t hash = x->hash(d, record(d, n));
+	size_t at = hash & x->mask;
 	while (x->slots[at]) {
 		at = (at + 1) & x->mask;
 	}
-	x->slots[at] = (uint32_t)n + 1;
+	x->slots[at] = tag_of(x, hash) | ((uint32_t)n + 1);
 	x->count++;
+}
+
+static bool index_resize(const struct devices *d, struct index *x, size_t slots, unsigned bits)
+{
+	struct index fresh = {.slots = slots_new(slots), .mask = slots - 1, .bits = bits, .hash = x->hash};
+	if (!fresh.slots) {
+		return false;
+	}
+	for (size_t i = 0; x->slots && i <= x->mask; i++) {
+		if (x->slots[i]) {
+			index_add(d, &fresh, number_in(x, x->slots[i]));
+		}
+	}
+	slots_free(x);
+	*x = fresh;
+	return true;
+}
+
+/* Room for one more, whatever its number. */
+static bool index_reserve(const struct devices *d, struct index *x)
+{
+	bool full = (x->count + 1) * 5 > (x->mask + 1) * 4;
+	size_t slots = full ? (x->mask + 1) * 2 : x->mask + 1;
+	unsigned bits = x->bits;
+	while (bits < BITS_MAX && (d->used + 1 >= (size_t)1 << bits || slots > (size_t)1 << bits)) {
+		bits++;
+	}
+	return d->used + 1 < (size_t)1 << bits && ((!full && bits == x->bits) || index_resize(d, x, slots, bits));
 }
 
 static void index_remove(const struct devices *d, struct index *x, size_t n)
 {
 	size_t hole = x->hash(d, record(d, n)) & x->mask;
-	while (x->slots[hole] != n + 1) {
+	while (number_in(x, x->slots[hole]) != n) {
 		hole = (hole + 1) & x->mask;
 	}
 	for (size_t i = (hole + 1) & x->mask; x->slots[i]; i = (i + 1) & x->mask) {
-		size_t want = x->hash(d, record(d, x->slots[i] - 1)) & x->mask;
+		size_t want = x->hash(d, record(d, number_in(x, x->slots[i]))) & x->mask;
 		if (((i - want) & x->mask) >= ((i - hole) & x->mask)) {
 			x->slots[hole] = x->slots[i];
 			hole = i;
@@ -148,8 +189,8 @@ struct devices *devices_new(void)
 	d->by_mac.hash = hash_mac;
 	d->versions = calloc(16, sizeof *d->versions);
 	d->version_cap = 16;
-	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, INDEX_MIN) ||
-	    !index_resize(d, &d->by_id, INDEX_MIN) || !index_resize(d, &d->by_mac, INDEX_MIN)) {
+	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, 1u << INDEX_BITS, INDEX_BITS) ||
+	    !index_resize(d, &d->by_id, 1u << INDEX_BITS, INDEX_BITS) || !index_resize(d, &d->by_mac, 1u << INDEX_BITS, INDEX_BITS)) {
 		devices_free(&d);
 		return NULL;
 	}
@@ -164,10 +205,10 @@ void devices_free(struct devices **dp)
 		return;
 	}
 	for (size_t i = 0; i < d->record_blocks; i++) {
-		free(d->records[i]);
+		pages_free(d->records[i], RECORDS * sizeof **d->records);
 	}
 	for (size_t i = 0; i < d->name_blocks; i++) {
-		free(d->names[i]);
+		pages_free(d->names[i], NAMES);
 	}
 	for (size_t i = 0; i < d->version_count; i++) {
 		free(d->versions[i]);
@@ -176,9 +217,9 @@ void devices_free(struct devices **dp)
 	free(d->names);
 	free(d->versions);
 	free(d->free_list);
-	free(d->by_name.slots);
-	free(d->by_id.slots);
-	free(d->by_mac.slots);
+	slots_free(&d->by_name);
+	slots_free(&d->by_id);
+	slots_free(&d->by_mac);
 	map_free(&d->version_ids);
 	free(d);
 	*dp = NULL;
@@ -192,9 +233,10 @@ size_t devices_count(const struct devices *d)
 struct device_entry *devices_by_name(const struct devices *d, const char *name, size_t len)
 {
 	const struct index *x = &d->by_name;
-	for (size_t at = text_hash(name, len) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
-		struct device_entry *e = record(d, x->slots[at] - 1);
-		if (e->name_len == len && memcmp(devices_name(d, e), name, len) == 0) {
+	uint64_t hash = text_hash(name, len);
+	for (size_t at = hash & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		struct device_entry *e = record(d, number_in(x, x->slots[at]));
+		if (may_be(x, x->slots[at], hash) && e->name_len == len && memcmp(devices_name(d, e), name, len) == 0) {
 			return e;
 		}
 	}
@@ -205,9 +247,11 @@ struct device_entry *devices_by_name(const struct devices *d, const char *name, 
 static int64_t number_of(const struct devices *d, int64_t id)
 {
 	const struct index *x = &d->by_id;
-	for (size_t at = hash_of_id(id) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
-		if (record(d, x->slots[at] - 1)->id == id) {
-			return (int64_t)x->slots[at] - 1;
+	uint64_t hash = hash_of_id(id);
+	for (size_t at = hash & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		size_t n = number_in(x, x->slots[at]);
+		if (may_be(x, x->slots[at], hash) && record(d, n)->id == id) {
+			return (int64_t)n;
 		}
 	}
 	return -1;
@@ -237,9 +281,10 @@ struct device_entry *devices_by_mac(const struct devices *d, const char *text)
 		return NULL;
 	}
 	const struct index *x = &d->by_mac;
-	for (size_t at = text_hash((const char *)mac, MAC_LEN) & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
-		struct device_entry *e = record(d, x->slots[at] - 1);
-		if (memcmp(mac_of(d, e), mac, MAC_LEN) == 0) {
+	uint64_t hash = text_hash((const char *)mac, MAC_LEN);
+	for (size_t at = hash & x->mask; x->slots[at]; at = (at + 1) & x->mask) {
+		struct device_entry *e = record(d, number_in(x, x->slots[at]));
+		if (may_be(x, x->slots[at], hash) && memcmp(mac_of(d, e), mac, MAC_LEN) == 0) {
 			return e;
 		}
 	}
@@ -286,7 +331,7 @@ struct device_entry *devices_at_broker(const struct devices *d, const char *name
 	return devices_by_mac(d, hex);
 }
 
-/* Grows a list of blocks by one of `size` bytes. */
+/* Grows a list of blocks by one of `size` bytes. The first one is resident only as far as it is used: most fleets are small. */
 static bool add_block(void ***blocks, size_t *count, size_t size)
 {
 	void **more = realloc(*blocks, (*count + 1) * sizeof **blocks);
@@ -294,7 +339,7 @@ static bool add_block(void ***blocks, size_t *count, size_t size)
 		return false;
 	}
 	*blocks = more;
-	more[*count] = calloc(1, size);
+	more[*count] = pages_new(size, *count > 0);
 	if (!more[*count]) {
 		return false;
 	}

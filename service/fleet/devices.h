@@ -1,7 +1,7 @@
 /* The compact device table: what a poll must know of every device, in about 85 bytes each, found by name, by id or by MAC. Not thread-safe
  * (fleet.c locks).
  *
- * Records and names live in blocks that never move, so nothing is ever copied to grow but the two indexes (4 bytes a slot).
+ * Records and names live in blocks that never move, so nothing is ever copied to grow but the indexes (4 bytes a slot).
  */
 #ifndef FLEET_DEVICES_H
 #define FLEET_DEVICES_H
@@ -16,10 +16,11 @@ enum {
 	DEVICE_NOTED = 4,  /* version and told are newer than the database's */
 };
 
+/* What every poll reads comes last, so that it is in one line of the cache for three records of four. */
 struct device_entry {
-	int64_t id;    /* 0 = free record */
 	uint64_t pin;  /* told_pin() of the Client-Id it was bound with; 0 = none */
 	uint64_t told; /* told_fingerprint() of what it told last; 0 = never any. Readers set it atomically: fleet_told() */
+	int64_t id;    /* 0 = free record */
 	uint32_t product_id : 29;
 	uint32_t bound : 1;
 	uint32_t auto_update : 1;

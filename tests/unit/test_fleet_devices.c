@@ -275,6 +275,33 @@ static void a_record_is_small(void **state)
 	assert_true(sizeof(struct device_entry) <= 48);
 }
 
+/* More than a block of records and of names, and numbers that outgrow the bits that the small index of MACs began with. */
+static void a_large_table_finds_all(void **state)
+{
+	(void)state;
+	enum { MANY = 150000 };
+	char name[24];
+	for (int i = 1; i <= MANY; i++) {
+		snprintf(name, sizeof name, "some-device-%07d", i);
+		struct device_entry *e = devices_put(d, i, name, 1, "");
+		snprintf(name, sizeof name, "%012X", i);
+		assert_true(e && (i % 1000 || devices_set_mac(d, e, name)));
+	}
+	for (int i = 1; i <= MANY; i++) {
+		snprintf(name, sizeof name, "some-device-%07d", i);
+		const struct device_entry *e = by_name(name);
+		assert_true(e && e->id == i && devices_by_id(d, i) == e);
+		snprintf(name, sizeof name, "%012X", i);
+		assert_ptr_equal(devices_by_mac(d, name), i % 1000 ? NULL : e);
+	}
+	for (int i = 1; i <= MANY; i += 2) {
+		devices_remove(d, i);
+	}
+	for (int i = 1; i <= MANY; i++) {
+		assert_true((devices_by_id(d, i) != NULL) == (i % 2 == 0));
+	}
+}
+
 /* Odd devices cannot fill memory with versions. */
 static void versions_beyond_the_bound_are_held_as_unknown(void **state)
 {
@@ -307,6 +334,7 @@ int main(void)
 		TEST(a_device_keeps_its_name_when_its_mac_moves_it),
 		TEST(macs_agree_with_an_array_under_random_changes),
 		TEST(a_record_is_small),
+		TEST(a_large_table_finds_all),
 		TEST(versions_beyond_the_bound_are_held_as_unknown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
