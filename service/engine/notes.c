@@ -358,20 +358,25 @@ static bool write_changes(struct flush *f, struct db *db, struct err *err)
 }
 
 /* One transaction; nobody waits for it, so it does not wait for the disk: what a crash of the database takes back the feed sees. */
-static bool write_rows(struct flush *f, struct db *db, struct err *err)
+static bool commit_rows(struct flush *f, struct db *db, bool known, struct err *err)
 {
-	gather(f);
-	if (f->fact_count + f->version_count == 0) {
-		return true;
-	}
 	bool ok = db_begin(db, err) && db_pipeline(db, err) && store_commit_relaxed(db, err) &&
-		  (!f->fact_count || store_facts_write(db, f->facts, f->fact_count, err)) &&
+		  (!f->fact_count || store_facts_write(db, f->facts, f->fact_count, known, err)) &&
 		  (!f->version_count || store_versions_write(db, f->versions, f->version_count, err)) && write_changes(f, db, err) &&
 		  db_commit(db, err);
 	if (!ok) {
 		db_rollback(db);
 	}
 	return ok;
+}
+
+static bool write_rows(struct flush *f, struct db *db, struct err *err)
+{
+	gather(f);
+	if (f->fact_count + f->version_count == 0 || commit_rows(f, db, false, err)) {
+		return true;
+	}
+	return err->kind == ERR_CONFLICT && commit_rows(f, db, true, err); /* a device is gone: the others are not held up */
 }
 
 static bool flush(struct engine *e, struct flush *f, struct db *db)

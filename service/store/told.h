@@ -16,9 +16,9 @@ struct told_fact {
 	const struct told *told;
 };
 
-/* One statement for all; at most one row a device, ascending, so that two replicas cannot deadlock. Devices that are gone are passed over.
- * In a transaction of the caller's. */
-bool store_facts_write(struct db *db, const struct told_fact *facts, size_t n, struct err *err);
+/* One statement for all; at most one row a device. A device that is gone is ERR_CONFLICT, or passed over with `known`, which costs a
+ * look-up each. In a transaction of the caller's. */
+bool store_facts_write(struct db *db, const struct told_fact *facts, size_t n, bool known, struct err *err);
 
 /* *updated_ms: when they changed last; 0 = the device has never told any, and *out is all zero. */
 bool store_facts_get(struct db *db, int64_t device_id, struct told *out, int64_t *updated_ms, struct err *err);
