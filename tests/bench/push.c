@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "config/config.h"
 #include "dialect/oc.h"
+#include "dialect/xiaozhi_push.h"
 #include "engine/dispatch.h"
 #include "engine/engine.h"
 #include "engine/order.h"
@@ -93,7 +94,7 @@ static void run_engine(char **argv)
 	struct db_config db = {.uri = config->pg, .name = "otad/worker"};
 	struct pool *pool = pool_new((unsigned)config->workers, (size_t)config->worker_queue, &db, &err);
 	struct engine *engine = pool ? engine_start(config, pool, &err) : NULL;
-	struct mqtt *mqtt = engine ? mqtt_start(engine, &oc_messages, config, &err) : NULL;
+	struct mqtt *mqtt = engine ? mqtt_start(engine, &oc_messages, &xiaozhi_push, config, &err) : NULL;
 	if (!mqtt) {
 		bench_die("%s", err.text);
 	}
