@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/text.h"
 #include "config/config.h"
 #include "dialect/xiaozhi_activate.h"
 #include "dialect/xiaozhi_answer.h"
@@ -82,24 +83,30 @@ static void refuse(struct http_request *req, int status, const struct err *err, 
 
 void xiaozhi_read_headers(const struct http_request *req, struct xiaozhi_headers *out)
 {
+	struct http_wish wishes[] = {{HTTP_WISH("Device-Id")},       {HTTP_WISH("Client-Id")},  {HTTP_WISH("User-Agent")},
+				     {HTTP_WISH("Accept-Language")}, {HTTP_WISH("X-Language")}, {HTTP_WISH("Activation-Version")},
+				     {HTTP_WISH("Serial-Number")}};
+	http_request_headers(req, wishes, sizeof wishes / sizeof *wishes);
 	*out = (struct xiaozhi_headers){
-		.device_id = http_request_header(req, "Device-Id"),
-		.client_id = http_request_header(req, "Client-Id"),
-		.user_agent = http_request_header(req, "User-Agent"),
-		.accept_language = http_request_header(req, "Accept-Language"),
-		.x_language = http_request_header(req, "X-Language"),
-		.activation_version = http_request_header(req, "Activation-Version"),
-		.serial_number = http_request_header(req, "Serial-Number"),
+		.device_id = wishes[0].value,
+		.client_id = wishes[1].value,
+		.user_agent = wishes[2].value,
+		.accept_language = wishes[3].value,
+		.x_language = wishes[4].value,
+		.activation_version = wishes[5].value,
+		.serial_number = wishes[6].value,
 	};
 }
 
 void xiaozhi_base_url(struct http_request *req, const struct config *config, char out[XIAOZHI_BASE_SIZE])
 {
-	const char *host = http_request_host(req);
+	const char *host;
 	int n = 0;
 	if (*config->public_url) {
-		n = snprintf(out, XIAOZHI_BASE_SIZE, "%s", config->public_url);
-	} else if (host) {
+		text_copy(out, XIAOZHI_BASE_SIZE, config->public_url);
+		return;
+	}
+	if ((host = http_request_host(req))) {
 		n = snprintf(out, XIAOZHI_BASE_SIZE, "%s://%s", http_request_scheme(req), host);
 	}
 	if (n <= 0 || n >= XIAOZHI_BASE_SIZE) {

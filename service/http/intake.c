@@ -126,19 +126,36 @@ static enum MHD_Result give(struct http_request *req)
 
 /* What of the header names decides how the request is framed. */
 struct framing {
-	unsigned lengths; /* Content-Length lines */
+	const char *coding; /* the first Transfer-Encoding, NULL = none */
+	const char *length; /* the first Content-Length */
+	unsigned lengths;   /* its lines */
 	unsigned hosts;
 	bool odd; /* a name with a blank in it, "Content-Length : 5": others may read it as a length */
 };
 
-static enum MHD_Result read_name(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result read_line(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t len)
 {
 	(void)kind;
-	(void)value;
+	(void)len;
 	struct framing *f = cls;
-	f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-	f->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
-	f->odd = f->odd || strpbrk(key, " \t");
+	switch (key_len) {
+	case sizeof MHD_HTTP_HEADER_HOST - 1:
+		f->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
+		break;
+	case sizeof MHD_HTTP_HEADER_CONTENT_LENGTH - 1:
+		if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+			f->length = f->lengths++ ? f->length : value;
+		}
+		break;
+	case sizeof MHD_HTTP_HEADER_TRANSFER_ENCODING - 1:
+		if (!f->coding && strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+			f->coding = value;
+		}
+		break;
+	default:
+		break;
+	}
+	f->odd = f->odd || memchr(key, ' ', key_len) || memchr(key, '\t', key_len);
 	return MHD_YES;
 }
 
@@ -146,17 +163,15 @@ static enum MHD_Result read_name(void *cls, enum MHD_ValueKind kind, const char 
 static bool read_framing(struct http_request *req)
 {
 	struct framing f = {0};
-	MHD_get_connection_values(req->conn, MHD_HEADER_KIND, read_name, &f);
-	const char *coding = http_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-	const char *length = f.lengths ? http_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH) : NULL;
+	MHD_get_connection_values_n(req->conn, MHD_HEADER_KIND, read_line, &f);
 	bool clear = !f.odd && f.hosts <= 1 && f.lengths <= 1;
-	if (coding) {
+	if (f.coding) {
 		req->has_body = true;
 		req->length = CHUNKED;
-		return clear && !length && strcasecmp(coding, "chunked") == 0;
+		return clear && !f.length && strcasecmp(f.coding, "chunked") == 0;
 	}
-	if (length) {
-		req->length = strtoull(length, NULL, 10); /* libmicrohttpd has checked the digits */
+	if (f.length) {
+		req->length = strtoull(f.length, NULL, 10); /* libmicrohttpd has checked the digits */
 		req->has_body = req->length > 0;
 	}
 	return clear;

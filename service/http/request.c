@@ -52,6 +52,36 @@ const char *http_request_header(const struct http_request *req, const char *name
 	return MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, name);
 }
 
+struct wishes {
+	struct http_wish *at;
+	size_t count;
+};
+
+/* Of several lines of one name the first counts, as with libmicrohttpd's own look-up. */
+static enum MHD_Result on_line(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t len)
+{
+	(void)kind;
+	(void)len;
+	const struct wishes *w = cls;
+	for (size_t i = 0; i < w->count; i++) {
+		struct http_wish *wish = &w->at[i];
+		if (wish->len == key_len && !wish->value && strcasecmp(wish->name, key) == 0) {
+			wish->value = value;
+			break;
+		}
+	}
+	return MHD_YES;
+}
+
+void http_request_headers(const struct http_request *req, struct http_wish *wishes, size_t n)
+{
+	struct wishes w = {wishes, n};
+	for (size_t i = 0; i < n; i++) {
+		wishes[i].value = NULL;
+	}
+	MHD_get_connection_values_n(req->conn, MHD_HEADER_KIND, on_line, &w);
+}
+
 struct joined {
 	const char *name;
 	unsigned lines;
@@ -109,20 +139,27 @@ const char *http_request_peer(struct http_request *req)
 	return req->peer;
 }
 
+static bool is_host_char(char c)
+{
+	bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+	return letter || (c >= '0' && c <= '9') || (c && strchr(".-_:[]", c));
+}
+
 const char *http_request_host(struct http_request *req)
 {
 	const char *host = http_request_header(req, MHD_HTTP_HEADER_HOST);
-	size_t len = host ? strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]") : 0;
+	size_t len = 0;
+	while (host && is_host_char(host[len])) {
+		len++;
+	}
 	return len > 0 && len < 256 && host[len] == '\0' ? host : NULL;
 }
 
 const char *http_request_scheme(struct http_request *req)
 {
-	const char *proto = http_request_header(req, "X-Forwarded-Proto");
-	bool https = req->tls;
-	if (proto && http_proxy_trusted(req->loop->server->proxies, address(req))) {
-		https = strcasecmp(proto, "https") == 0;
-	}
+	bool trusted = http_proxy_trusted(req->loop->server->proxies, address(req));
+	const char *proto = trusted ? http_request_header(req, "X-Forwarded-Proto") : NULL;
+	bool https = proto ? strcasecmp(proto, "https") == 0 : req->tls;
 	return https ? "https" : "http";
 }
 

@@ -32,6 +32,15 @@ const char *http_request_host(struct http_request *req);
 
 const char *http_request_header(const struct http_request *req, const char *name); /* NULL when absent */
 
+/* Several at once, in one walk over the head: each wish's value is set, NULL when absent. A literal's: {HTTP_WISH("Device-Id")}. */
+struct http_wish {
+	const char *name;
+	size_t len;
+	const char *value;
+};
+#define HTTP_WISH(literal) (literal), sizeof(literal) - 1, NULL
+void http_request_headers(const struct http_request *req, struct http_wish *wishes, size_t n);
+
 /* The value of path segment {name}, decoded, e.g. "fileName". NULL if the route has none of that name. */
 const char *http_request_segment(const struct http_request *req, const char *name);
 
