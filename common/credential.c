@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/json.h"
@@ -129,7 +130,15 @@ static bool is_mac(const char *text)
 /* Group and uuid: what neither the separator nor another field can be made of. */
 static bool is_part(const char *text, size_t len)
 {
-	return len > 0 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:") >= len;
+	size_t i = 0;
+	for (; i < len; i++) {
+		char c = text[i];
+		bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+		if (!letter && !(c >= '0' && c <= '9') && c != '_' && c != '-' && c != '.' && c != ':') {
+			return false;
+		}
+	}
+	return len > 0;
 }
 
 bool credential_is_xiaozhi(const char *client_id, char device[CREDENTIAL_DEVICE_SIZE])
@@ -206,12 +215,20 @@ bool credential_check_client_id(const char *client_id, const char *device, struc
 static bool sign(const struct digest_key *key, const char *client_id, const char *username, const char *epoch,
 		 uint8_t mac[DIGEST_SHA256_LEN])
 {
-	char text[SIGNED_SIZE];
-	int len = snprintf(text, sizeof text, "%s|%s%s%s", client_id, username, epoch ? "|" : "", epoch ? epoch : "");
-	if (len < 0 || (size_t)len >= sizeof text) {
+	char mem[SIGNED_SIZE];
+	struct buf text;
+	buf_init_fixed(&text, mem, sizeof mem);
+	buf_puts(&text, client_id);
+	buf_putc(&text, '|');
+	buf_puts(&text, username);
+	if (epoch) {
+		buf_putc(&text, '|');
+		buf_puts(&text, epoch);
+	}
+	if (!buf_ok(&text)) {
 		return false;
 	}
-	digest_mac(key, text, (size_t)len, mac);
+	digest_mac(key, text.data, text.len, mac);
 	return true;
 }
 
@@ -251,17 +268,34 @@ void credential_xiaozhi_password(const struct digest_key *key, const char *clien
 	}
 }
 
+/* Nothing that would end the text it is put into. */
+static bool is_ip(const char *s)
+{
+	while ((*s >= '0' && *s <= '9') || ((*s | 0x20) >= 'a' && (*s | 0x20) <= 'f') || *s == '.' || *s == ':') {
+		s++;
+	}
+	return *s == '\0';
+}
+
 static bool issue_xiaozhi(const struct credential_keys *keys, const char *client_id, uint32_t epoch, const char *ip, struct credential *out)
 {
-	char json[JSON_MAX];
-	if (strspn(ip, "0123456789abcdefABCDEF.:") != strlen(ip)) {
+	char mem[JSON_MAX];
+	struct buf json;
+	if (!is_ip(ip)) {
 		return false;
 	}
-	int len = snprintf(json, sizeof json, "{\"ip\":\"%s\",\"epoch\":%" PRIu32 ",\"key\":\"%s\"}", ip, epoch, keys->at[0].id);
-	if (len < 0 || (size_t)len / 3 * 4 + 5 > sizeof out->username) {
+	buf_init_fixed(&json, mem, sizeof mem);
+	buf_puts(&json, "{\"ip\":\"");
+	buf_puts(&json, ip);
+	buf_puts(&json, "\",\"epoch\":");
+	buf_put_u64(&json, epoch);
+	buf_puts(&json, ",\"key\":\"");
+	buf_puts(&json, keys->at[0].id);
+	buf_puts(&json, "\"}");
+	if (!buf_ok(&json) || json.len / 3 * 4 + 5 > sizeof out->username) {
 		return false;
 	}
-	base64(out->username, json, (size_t)len);
+	base64(out->username, json.data, json.len);
 	credential_xiaozhi_password(keys->at[0].key, client_id, out->username, out->password);
 	return true;
 }

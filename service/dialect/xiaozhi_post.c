@@ -44,13 +44,25 @@ static bool knows_numbers(const char *version)
 	return version_is_read(version) && version_compare(version, "1.6.2") > 0;
 }
 
+/* The process runs in the configured zone. Zones change at whole minutes, and the C library reads the zone's rule anew each time. */
+static int zone_offset(int64_t wall_ms)
+{
+	static _Thread_local int64_t known_min = -1;
+	static _Thread_local int offset_min;
+	if (wall_ms / 60000 != known_min) {
+		struct tm local;
+		time_t s = (time_t)(wall_ms / 1000);
+		localtime_r(&s, &local);
+		offset_min = (int)(local.tm_gmtoff / 60);
+		known_min = wall_ms / 60000;
+	}
+	return offset_min;
+}
+
 static struct xiaozhi_server_time clock_now(const struct config *config)
 {
-	struct tm local;
 	int64_t ms = clock_wall_ms();
-	time_t s = (time_t)(ms / 1000);
-	localtime_r(&s, &local); /* the process runs in the configured zone */
-	return (struct xiaozhi_server_time){.timestamp_ms = ms, .timezone = config->timezone, .offset_min = (int)(local.tm_gmtoff / 60)};
+	return (struct xiaozhi_server_time){.timestamp_ms = ms, .timezone = config->timezone, .offset_min = zone_offset(ms)};
 }
 
 static const struct xiaozhi_firmware *offer(const struct asked *asked, const struct check_answer *a, char *url, size_t size,

@@ -1,10 +1,10 @@
 #include "engine/voice.h"
 
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/credential.h"
 #include "common/text.h"
 #include "config/config.h"
@@ -17,8 +17,14 @@
 /* GROUP@@@mac_with_underscores@@@uuid; a device that tells no Client-Id has its MAC there again. */
 static void name_client(const struct config *c, const struct check *check, struct check_voice *out)
 {
-	const char *uuid = *check->told->client_uuid ? check->told->client_uuid : check->name;
-	snprintf(out->client_id, sizeof out->client_id, "%.32s@@@%.17s@@@%.64s", c->xiaozhi_group, check->name, uuid);
+	struct buf id;
+	buf_init_fixed(&id, out->client_id, sizeof out->client_id);
+	buf_put(&id, c->xiaozhi_group, strnlen(c->xiaozhi_group, 32));
+	buf_puts(&id, "@@@");
+	buf_puts(&id, check->name);
+	buf_puts(&id, "@@@");
+	buf_puts(&id, *check->told->client_uuid ? check->told->client_uuid : check->name);
+	buf_cstr(&id);
 }
 
 /* Our own broker: reached by the host that the device has found us by, unless the configuration says otherwise. Devices know no IPv6. */
@@ -31,8 +37,13 @@ bool voice_endpoint(struct engine *e, const struct check *check, char out[CHECK_
 	if (!*check->host || strchr(check->host, ':')) {
 		return false;
 	}
-	int n = snprintf(out, CHECK_HOST_SIZE, "%s:%" PRId64, check->host, c->mqtt_port);
-	return n > 0 && n < CHECK_HOST_SIZE;
+	struct buf endpoint;
+	buf_init_fixed(&endpoint, out, CHECK_HOST_SIZE);
+	buf_puts(&endpoint, check->host);
+	buf_putc(&endpoint, ':');
+	buf_put_i64(&endpoint, c->mqtt_port);
+	buf_cstr(&endpoint);
+	return buf_ok(&endpoint);
 }
 
 /* Its credentials name it by its MAC, so a device of another name has none for our broker. */
@@ -43,7 +54,11 @@ static void fill_own(struct engine *e, const struct config *c, const struct chec
 		return;
 	}
 	name_client(c, check, out);
-	snprintf(out->publish_topic, sizeof out->publish_topic, "device-server/%s", check->name);
+	struct buf topic;
+	buf_init_fixed(&topic, out->publish_topic, sizeof out->publish_topic);
+	buf_puts(&topic, "device-server/");
+	buf_puts(&topic, check->name);
+	buf_cstr(&topic);
 	out->mqtt = keyring_issue_xiaozhi(e->keyring, out->client_id, check->name, device->epoch, check->address, &out->credential);
 }
 

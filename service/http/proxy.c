@@ -142,10 +142,25 @@ static bool from_sockaddr(const struct sockaddr *address, struct in6_addr *out)
 	return address->sa_family == AF_INET6;
 }
 
+/* What inet_ntop() does by sprintf(), for every request. */
+static void print_v4(const uint8_t *byte, char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (byte[i] >= 100) {
+			*out++ = (char)('0' + byte[i] / 100);
+		}
+		if (byte[i] >= 10) {
+			*out++ = (char)('0' + byte[i] / 10 % 10);
+		}
+		*out++ = (char)('0' + byte[i] % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 static void print(const struct in6_addr *a, char out[HTTP_PEER_SIZE])
 {
 	if (is_mapped(a)) {
-		inet_ntop(AF_INET, a->s6_addr + sizeof(mapped), out, HTTP_PEER_SIZE);
+		print_v4(a->s6_addr + sizeof(mapped), out);
 	} else {
 		inet_ntop(AF_INET6, a, out, HTTP_PEER_SIZE);
 	}
