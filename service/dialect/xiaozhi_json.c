@@ -1,12 +1,9 @@
-/* First: the parser's functions, which its header holds, for this file alone. */
-#define JSMN_STATIC
-#define JSMN_PARENT_LINKS
-#include <jsmn.h>
+#include "dialect/xiaozhi_json.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "common/text.h"
-#include "dialect/xiaozhi_json.h"
 
 enum { KEY_SIZE = 32 };
 
@@ -16,9 +13,8 @@ enum want { WANT_VALUE, WANT_VALUE_OR_END, WANT_KEY, WANT_KEY_OR_END, WANT_COLON
 
 struct walk {
 	struct xiaozhi_json *json;
-	size_t at;
-	int next;      /* the token that comes next */
-	bool controls; /* there are bytes below 0x20 somewhere: line ends, or a string that is none */
+	const char *at;
+	const char *end;
 	int depth;
 	int open[XIAOZHI_JSON_DEPTH]; /* the containers around at */
 	enum want want;
@@ -34,27 +30,26 @@ static void value_ends(struct walk *w)
 	w->want = w->depth == 0 ? WANT_NOTHING : WANT_COMMA_OR_END;
 }
 
-static jsmntok_t *token_at(struct walk *w, size_t start)
+/* A token from start to end, or false: there are too many. */
+static bool add(struct walk *w, enum xiaozhi_json_kind kind, const char *start, const char *end)
 {
-	jsmntok_t *token = &w->json->token[w->next];
-	return w->next < w->json->count && token->start == (int)start ? token : NULL;
-}
-
-/* jsmn counts members in size; from here on it says which token comes after this one and all inside it. */
-static void set_after(jsmntok_t *token, int after)
-{
-	token->size = after;
+	struct xiaozhi_json *json = w->json;
+	if (json->count == XIAOZHI_JSON_TOKENS) {
+		return false;
+	}
+	struct xiaozhi_json_token *token = &json->token[json->count++];
+	*token = (struct xiaozhi_json_token){kind, (int)(start - json->text), (int)(end - json->text), json->count};
+	return true;
 }
 
 static bool opens(struct walk *w, char c)
 {
-	if (!wants_value(w) || w->depth == XIAOZHI_JSON_DEPTH || !token_at(w, w->at)) {
+	if (!wants_value(w) || w->depth == XIAOZHI_JSON_DEPTH) {
 		return false;
 	}
-	w->open[w->depth++] = w->next++;
+	w->open[w->depth++] = w->json->count;
 	w->want = c == '{' ? WANT_KEY_OR_END : WANT_VALUE_OR_END;
-	w->at++;
-	return true;
+	return add(w, c == '{' ? XIAOZHI_JSON_OBJECT : XIAOZHI_JSON_ARRAY, w->at++, w->end);
 }
 
 static bool closes(struct walk *w, char c)
@@ -62,52 +57,79 @@ static bool closes(struct walk *w, char c)
 	if (w->depth == 0 || (w->want != WANT_COMMA_OR_END && w->want != (c == '}' ? WANT_KEY_OR_END : WANT_VALUE_OR_END))) {
 		return false;
 	}
-	jsmntok_t *token = &w->json->token[w->open[--w->depth]];
-	set_after(token, w->next);
+	struct xiaozhi_json_token *token = &w->json->token[w->open[--w->depth]];
+	token->end = (int)(++w->at - w->json->text);
+	token->after = w->json->count;
 	value_ends(w);
-	w->at++;
-	return token->type == (c == '}' ? JSMN_OBJECT : JSMN_ARRAY);
+	return token->kind == (c == '}' ? XIAOZHI_JSON_OBJECT : XIAOZHI_JSON_ARRAY);
 }
 
-/* Any byte below 0x20? The text is UTF-8: eight bytes at once may say yes of others above 0x7f, and then they are looked at one by one. */
-static bool has_controls(const char *s, size_t len)
+/* The first byte that is no plain one of a string: quote, backslash, or below 0x20. Of eight bytes at once the lowest that is marked is
+ * one: a borrow reaches only those above it. */
+static const char *plain_run(const char *s, const char *end)
 {
 	const uint64_t ones = 0x0101010101010101U;
-	size_t i = 0;
-	for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+	for (; end - s >= (long)sizeof(uint64_t); s += sizeof(uint64_t)) {
 		uint64_t word;
-		memcpy(&word, s + i, sizeof word);
-		if (((word - ones * 0x20) & ones * 0x80) != 0) {
-			break;
+		memcpy(&word, s, sizeof word);
+		word = le64toh(word);
+		uint64_t quote = word ^ ones * '"';
+		uint64_t slash = word ^ ones * '\\';
+		uint64_t marks = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+		marks &= ones * 0x80;
+		if (marks) {
+			return s + __builtin_ctzll(marks) / 8;
 		}
 	}
-	for (; i < len; i++) {
-		if ((unsigned char)s[i] < 0x20) {
-			return true;
-		}
+	while (s < end && (unsigned char)*s >= 0x20 && *s != '"' && *s != '\\') {
+		s++;
 	}
-	return false;
+	return s;
 }
 
-/* jsmn has checked the escapes. */
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* s stands at a backslash. Behind the escape, or NULL. */
+static const char *escape(const char *s, const char *end)
+{
+	if (end - s < 2 || s[1] == '\0' || !strchr("\"\\/bfnrtu", s[1])) {
+		return NULL;
+	}
+	if (s[1] != 'u') {
+		return s + 2;
+	}
+	return end - s >= 6 && is_hex(s[2]) && is_hex(s[3]) && is_hex(s[4]) && is_hex(s[5]) ? s + 6 : NULL;
+}
+
 static bool string(struct walk *w)
 {
-	jsmntok_t *token = token_at(w, w->at + 1);
 	bool key = w->want == WANT_KEY || w->want == WANT_KEY_OR_END;
-	if (!token || token->type != JSMN_STRING || (!key && !wants_value(w))) {
+	const char *start = w->at + 1;
+	const char *s = plain_run(start, w->end);
+	if (!key && !wants_value(w)) {
 		return false;
 	}
-	if (w->controls && has_controls(w->json->text + token->start, (size_t)(token->end - token->start))) {
+	while (s < w->end && *s == '\\') {
+		s = escape(s, w->end);
+		if (!s) {
+			return false;
+		}
+		w->json->escapes = true;
+		s = plain_run(s, w->end);
+	}
+	if (s == w->end || *s != '"') {
 		return false;
 	}
-	set_after(token, ++w->next);
-	w->at = (size_t)token->end + 1;
+	w->at = s + 1;
 	if (key) {
 		w->want = WANT_COLON;
 	} else {
 		value_ends(w);
 	}
-	return true;
+	return add(w, XIAOZHI_JSON_STRING, start, s);
 }
 
 static const char *digits(const char *s, const char *end)
@@ -118,18 +140,19 @@ static const char *digits(const char *s, const char *end)
 	return s;
 }
 
-static bool is_number(const char *s, const char *end)
+/* Where the number at s ends; NULL if there is none. */
+static const char *number(const char *s, const char *end)
 {
 	s += s < end && *s == '-';
 	const char *whole = digits(s, end);
 	if (whole == s || (*s == '0' && whole > s + 1)) {
-		return false;
+		return NULL;
 	}
 	s = whole;
 	if (s < end && *s == '.') {
 		const char *fraction = digits(s + 1, end);
 		if (fraction == s + 1) {
-			return false;
+			return NULL;
 		}
 		s = fraction;
 	}
@@ -137,34 +160,34 @@ static bool is_number(const char *s, const char *end)
 		s++;
 		s += s < end && (*s == '+' || *s == '-');
 		const char *exponent = digits(s, end);
-		if (exponent == s) {
-			return false;
-		}
-		s = exponent;
+		return exponent == s ? NULL : exponent;
 	}
-	return s == end;
+	return s;
 }
 
-static bool is_word(const char *s, size_t len)
+static const char *word(const char *s, const char *end)
 {
-	return (len == 4 && (memcmp(s, "true", 4) == 0 || memcmp(s, "null", 4) == 0)) || (len == 5 && memcmp(s, "false", 5) == 0);
+	static const struct xiaozhi_json_name words[] = {
+		{XIAOZHI_JSON_NAME("true")}, {XIAOZHI_JSON_NAME("false")}, {XIAOZHI_JSON_NAME("null")}};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if ((size_t)(end - s) >= words[i].len && memcmp(s, words[i].text, words[i].len) == 0) {
+			return s + words[i].len;
+		}
+	}
+	return NULL;
 }
 
+/* What follows it is looked at by the next step, which wants a comma or an end. */
 static bool primitive(struct walk *w)
 {
-	jsmntok_t *token = token_at(w, w->at);
-	if (!token || token->type != JSMN_PRIMITIVE || !wants_value(w)) {
+	const char *start = w->at;
+	const char *end = *start >= 'a' ? word(start, w->end) : number(start, w->end);
+	if (!end || !wants_value(w)) {
 		return false;
 	}
-	const char *s = w->json->text + token->start;
-	const char *end = w->json->text + token->end;
-	if (!is_number(s, end) && !is_word(s, (size_t)(end - s))) {
-		return false;
-	}
-	set_after(token, ++w->next);
-	w->at = (size_t)token->end;
+	w->at = end;
 	value_ends(w);
-	return true;
+	return add(w, XIAOZHI_JSON_PRIMITIVE, start, end);
 }
 
 static bool between(struct walk *w, char c)
@@ -172,7 +195,7 @@ static bool between(struct walk *w, char c)
 	if (w->want != (c == ':' ? WANT_COLON : WANT_COMMA_OR_END)) {
 		return false;
 	}
-	bool value = c == ':' || w->json->token[w->open[w->depth - 1]].type == JSMN_ARRAY;
+	bool value = c == ':' || w->json->token[w->open[w->depth - 1]].kind == XIAOZHI_JSON_ARRAY;
 	w->want = value ? WANT_VALUE : WANT_KEY;
 	w->at++;
 	return true;
@@ -180,7 +203,7 @@ static bool between(struct walk *w, char c)
 
 static bool step(struct walk *w)
 {
-	char c = w->json->text[w->at];
+	char c = *w->at;
 	switch (c) {
 	case ' ':
 	case '\t':
@@ -206,26 +229,19 @@ static bool step(struct walk *w)
 
 bool xiaozhi_json_parse(struct xiaozhi_json *out, const char *text, size_t len)
 {
-	jsmn_parser parser;
-	struct walk w = {.json = out, .want = WANT_VALUE};
+	struct walk w = {.json = out, .at = text, .end = text + len, .want = WANT_VALUE};
 	out->text = text;
 	out->count = 0;
-	if (len == 0 || len > INT32_MAX || !text_is_utf8(text, len)) {
+	out->escapes = false;
+	if (len > INT32_MAX || !text_is_utf8(text, len)) {
 		return false;
 	}
-	out->escapes = memchr(text, '\\', len);
-	w.controls = has_controls(text, len);
-	jsmn_init(&parser);
-	out->count = jsmn_parse(&parser, text, len, out->token, XIAOZHI_JSON_TOKENS);
-	if (out->count <= 0) {
-		return false;
-	}
-	while (w.at < len) {
+	while (w.at < w.end) {
 		if (!step(&w)) {
 			return false;
 		}
 	}
-	return w.want == WANT_NOTHING && w.next == out->count;
+	return w.want == WANT_NOTHING;
 }
 
 /* ---- strings ---- */
@@ -278,7 +294,7 @@ static size_t put_utf8(char out[4], unsigned c)
 	return n;
 }
 
-/* s stands behind a backslash; the escape is one that jsmn lets pass. */
+/* s stands behind a backslash; the grammar has been checked. */
 static const char *unescape(const char *s, const char *end, char out[4], size_t *n)
 {
 	static const char from[] = "bfnrt";
@@ -320,7 +336,7 @@ static long decode(const char *s, const char *end, char *out, size_t size)
 bool xiaozhi_json_text(const struct xiaozhi_json *json, int token, char *out, size_t size)
 {
 	out[0] = '\0';
-	if (token < 0 || json->token[token].type != JSMN_STRING) {
+	if (token < 0 || json->token[token].kind != XIAOZHI_JSON_STRING) {
 		return false;
 	}
 	const char *s = json->text + json->token[token].start;
@@ -343,17 +359,17 @@ bool xiaozhi_json_text(const struct xiaozhi_json *json, int token, char *out, si
 
 bool xiaozhi_json_is_object(const struct xiaozhi_json *json, int token)
 {
-	return token >= 0 && json->token[token].type == JSMN_OBJECT;
+	return token >= 0 && json->token[token].kind == XIAOZHI_JSON_OBJECT;
 }
 
 bool xiaozhi_json_is_array(const struct xiaozhi_json *json, int token)
 {
-	return token >= 0 && json->token[token].type == JSMN_ARRAY;
+	return token >= 0 && json->token[token].kind == XIAOZHI_JSON_ARRAY;
 }
 
 static bool is_null(const struct xiaozhi_json *json, int token)
 {
-	return json->token[token].type == JSMN_PRIMITIVE && json->text[json->token[token].start] == 'n';
+	return json->token[token].kind == XIAOZHI_JSON_PRIMITIVE && json->text[json->token[token].start] == 'n';
 }
 
 /* Which of the names the key is; n if none. */
@@ -387,8 +403,8 @@ bool xiaozhi_json_members(const struct xiaozhi_json *json, int token, const stru
 	if (!xiaozhi_json_is_object(json, token)) {
 		return false;
 	}
-	int end = json->token[token].size;
-	for (int key = token + 1; key < end; key = json->token[key + 1].size) {
+	int end = json->token[token].after;
+	for (int key = token + 1; key < end; key = json->token[key + 1].after) {
 		size_t i = find_name(json, key, names, n);
 		if (i == n) {
 			continue;
@@ -404,20 +420,20 @@ bool xiaozhi_json_members(const struct xiaozhi_json *json, int token, const stru
 
 int xiaozhi_json_first(const struct xiaozhi_json *json, int array)
 {
-	return xiaozhi_json_is_array(json, array) && json->token[array].size > array + 1 ? array + 1 : XIAOZHI_JSON_ABSENT;
+	return xiaozhi_json_is_array(json, array) && json->token[array].after > array + 1 ? array + 1 : XIAOZHI_JSON_ABSENT;
 }
 
 int xiaozhi_json_next(const struct xiaozhi_json *json, int array, int element)
 {
-	int next = json->token[element].size;
-	return next < json->token[array].size ? next : XIAOZHI_JSON_ABSENT;
+	int next = json->token[element].after;
+	return next < json->token[array].after ? next : XIAOZHI_JSON_ABSENT;
 }
 
 bool xiaozhi_json_int(const struct xiaozhi_json *json, int token, int64_t min, int64_t max, int64_t *out)
 {
 	char text[24];
 	*out = 0;
-	if (token < 0 || (json->token[token].type != JSMN_PRIMITIVE && json->token[token].type != JSMN_STRING)) {
+	if (token < 0 || (json->token[token].kind != XIAOZHI_JSON_PRIMITIVE && json->token[token].kind != XIAOZHI_JSON_STRING)) {
 		return false;
 	}
 	size_t len = (size_t)(json->token[token].end - json->token[token].start);

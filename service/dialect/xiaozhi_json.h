@@ -1,7 +1,7 @@
 /* What Xiaozhi devices send as JSON, read in place: tokens over the caller's bytes, nothing allocated.
  *
- * jsmn (one header, public) finds the tokens; it takes more than JSON, so the grammar is checked here, completely: RFC 8259, well-formed
- * UTF-8, at most XIAOZHI_JSON_DEPTH levels. Values are named by their token's number. Pure; a struct belongs to its caller.
+ * One walk over the text checks the whole grammar (RFC 8259, well-formed UTF-8, at most XIAOZHI_JSON_DEPTH levels) and leaves the tokens.
+ * Values are named by their token's number. Pure; a struct belongs to its caller.
  */
 #ifndef DIALECT_XIAOZHI_JSON_H
 #define DIALECT_XIAOZHI_JSON_H
@@ -10,23 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSMN_HEADER
-#define JSMN_PARENT_LINKS /* without them a body of commas costs the square of its length */
-#include <jsmn.h>
-#undef JSMN_HEADER
-
 enum {
 	XIAOZHI_JSON_TOKENS = 2048, /* the largest partition table (95 entries) has 1,046 */
 	XIAOZHI_JSON_DEPTH = 32,
 	XIAOZHI_JSON_ABSENT = -1, /* no such member, or null */
 };
 
-/* 40 KiB, of which only the tokens of the body are touched: do not clear it. */
+enum xiaozhi_json_kind { XIAOZHI_JSON_OBJECT, XIAOZHI_JSON_ARRAY, XIAOZHI_JSON_STRING, XIAOZHI_JSON_PRIMITIVE };
+
+/* A value, or a member's name, which its value follows. */
+struct xiaozhi_json_token {
+	enum xiaozhi_json_kind kind;
+	int start, end; /* in the text; of a string without its quotes */
+	int after;      /* the token behind this one and all inside it */
+};
+
+/* 32 KiB, of which only the tokens of the body are touched: do not clear it. */
 struct xiaozhi_json {
 	const char *text;
 	bool escapes; /* there is a backslash somewhere */
 	int count;
-	jsmntok_t token[XIAOZHI_JSON_TOKENS];
+	struct xiaozhi_json_token token[XIAOZHI_JSON_TOKENS];
 };
 
 /* A member's name, its length counted by the compiler: {XIAOZHI_JSON_NAME("board")}. */
