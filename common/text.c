@@ -1,5 +1,6 @@
 #include "common/text.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "common/digest.h"
@@ -35,7 +36,7 @@ bool text_is_key(const char *s)
 /* ---- UTF-8 ---- */
 
 /* Bytes of the well-formed character at s (1..4), 0 if there is none. */
-static size_t utf8_step(const unsigned char *s, size_t len)
+static inline size_t utf8_step(const unsigned char *s, size_t len)
 {
 	unsigned char c = s[0];
 	if (c < 0x80) {
@@ -57,6 +58,11 @@ static size_t utf8_step(const unsigned char *s, size_t len)
 		}
 	}
 	return n;
+}
+
+size_t text_utf8_char(const char *s, size_t len)
+{
+	return utf8_step((const unsigned char *)s, len);
 }
 
 bool text_is_utf8(const char *s, size_t len)
@@ -343,22 +349,22 @@ static inline uint64_t load64(const char *s)
 {
 	uint64_t v;
 	memcpy(&v, s, sizeof v);
-	return v;
+	return le64toh(v);
 }
 
 static inline uint64_t load32(const char *s)
 {
 	uint32_t v;
 	memcpy(&v, s, sizeof v);
-	return v;
+	return le32toh(v);
 }
 
-uint64_t text_hash(const char *s, size_t len)
+static inline uint64_t hash(const uint64_t seed[3], const char *s, size_t len)
 {
-	uint64_t h = hash_seed[0];
+	uint64_t h = seed[0];
 	size_t left = len;
 	for (; left > 16; left -= 16, s += 16) {
-		h = fold(load64(s) ^ hash_seed[1], load64(s + 8) ^ h);
+		h = fold(load64(s) ^ seed[1], load64(s + 8) ^ h);
 	}
 	uint64_t a = 0;
 	uint64_t b = 0;
@@ -371,7 +377,18 @@ uint64_t text_hash(const char *s, size_t len)
 	} else if (left > 0) {
 		a = (uint64_t)(unsigned char)s[0] << 16 | (uint64_t)(unsigned char)s[left / 2] << 8 | (unsigned char)s[left - 1];
 	}
-	return fold(hash_seed[2] ^ len, fold(a ^ hash_seed[1], b ^ h));
+	return fold(seed[2] ^ len, fold(a ^ seed[1], b ^ h));
+}
+
+uint64_t text_hash(const char *s, size_t len)
+{
+	return hash(hash_seed, s, len);
+}
+
+uint64_t text_sum(const void *data, size_t len)
+{
+	static const uint64_t seed[] = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb};
+	return hash(seed, data, len);
 }
 
 void text_uuid(char out[37])

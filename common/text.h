@@ -8,6 +8,8 @@
 
 /* Well-formed UTF-8 without NUL, no overlong forms, no surrogates, at most U+10FFFF. */
 bool text_is_utf8(const char *s, size_t len);
+/* The length (1..4) of the one such character at s, of which len > 0 bytes are there; 0 = there is none. */
+size_t text_utf8_char(const char *s, size_t len);
 
 /* No C0 control characters and no DEL (tab and newline are control characters too). */
 bool text_is_printable(const char *s, size_t len);
@@ -47,6 +49,9 @@ bool text_equals_nocase(const char *a, const char *b); /* ASCII only */
 
 /* 64-bit hash for tables in memory (keyed per process, so that an outsider cannot choose collisions). */
 uint64_t text_hash(const char *s, size_t len);
+
+/* The same in every process and build, and so no help against who chooses bytes that collide. */
+uint64_t text_sum(const void *data, size_t len);
 
 /* A random UUID version 4, lower case, out[37]. */
 void text_uuid(char out[37]);

@@ -42,7 +42,7 @@ static bool is_uuid(const char *s)
 {
 	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 	for (size_t i = 0; i < sizeof form; i++) {
-		bool hex = s[i] && strchr("0123456789abcdefABCDEF", s[i]);
+		bool hex = (s[i] >= '0' && s[i] <= '9') || ((s[i] | 0x20) >= 'a' && (s[i] | 0x20) <= 'f');
 		if (form[i] == 'x' ? !hex : s[i] != form[i]) {
 			return false;
 		}

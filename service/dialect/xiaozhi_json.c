@@ -64,8 +64,13 @@ static bool closes(struct walk *w, char c)
 	return token->kind == (c == '}' ? XIAOZHI_JSON_OBJECT : XIAOZHI_JSON_ARRAY);
 }
 
-/* The first byte that is no plain one of a string: quote, backslash, or below 0x20. Of eight bytes at once the lowest that is marked is
- * one: a borrow reaches only those above it. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* The first byte that is no plain one of a string: quote, backslash, below 0x20 or above 0x7f. Of eight bytes at once the lowest that is
+ * marked is one: a borrow reaches only those above it. */
 static const char *plain_run(const char *s, const char *end)
 {
 	const uint64_t ones = 0x0101010101010101U;
@@ -73,15 +78,14 @@ static const char *plain_run(const char *s, const char *end)
 		uint64_t word;
 		memcpy(&word, s, sizeof word);
 		word = le64toh(word);
-		uint64_t quote = word ^ ones * '"';
-		uint64_t slash = word ^ ones * '\\';
-		uint64_t marks = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-		marks &= ones * 0x80;
+		uint64_t quote = (word ^ ones * '"') - ones;
+		uint64_t slash = (word ^ ones * '\\') - ones;
+		uint64_t marks = (word | (word - ones * 0x20) | quote | slash) & ones * 0x80;
 		if (marks) {
 			return s + __builtin_ctzll(marks) / 8;
 		}
 	}
-	while (s < end && (unsigned char)*s >= 0x20 && *s != '"' && *s != '\\') {
+	while (s < end && is_plain((unsigned char)*s)) {
 		s++;
 	}
 	return s;
@@ -92,16 +96,16 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* s stands at a backslash. Behind the escape, or NULL. */
-static const char *escape(const char *s, const char *end)
+/* s stands at a backslash. The length of the escape; 0 = it is none. */
+static size_t escape(const char *s, const char *end)
 {
 	if (end - s < 2 || s[1] == '\0' || !strchr("\"\\/bfnrtu", s[1])) {
-		return NULL;
+		return 0;
 	}
 	if (s[1] != 'u') {
-		return s + 2;
+		return 2;
 	}
-	return end - s >= 6 && is_hex(s[2]) && is_hex(s[3]) && is_hex(s[4]) && is_hex(s[5]) ? s + 6 : NULL;
+	return end - s >= 6 && is_hex(s[2]) && is_hex(s[3]) && is_hex(s[4]) && is_hex(s[5]) ? 6 : 0;
 }
 
 static bool string(struct walk *w)
@@ -112,15 +116,15 @@ static bool string(struct walk *w)
 	if (!key && !wants_value(w)) {
 		return false;
 	}
-	while (s < w->end && *s == '\\') {
-		s = escape(s, w->end);
-		if (!s) {
+	while (s < w->end && *s != '"') {
+		size_t n = *s == '\\' ? escape(s, w->end) : text_utf8_char(s, (size_t)(w->end - s));
+		if (n == 0 || (unsigned char)*s < 0x20) {
 			return false;
 		}
-		w->json->escapes = true;
-		s = plain_run(s, w->end);
+		w->json->escapes |= *s == '\\';
+		s = plain_run(s + n, w->end);
 	}
-	if (s == w->end || *s != '"') {
+	if (s == w->end) {
 		return false;
 	}
 	w->at = s + 1;
@@ -233,7 +237,7 @@ bool xiaozhi_json_parse(struct xiaozhi_json *out, const char *text, size_t len)
 	out->text = text;
 	out->count = 0;
 	out->escapes = false;
-	if (len > INT32_MAX || !text_is_utf8(text, len)) {
+	if (len > INT32_MAX) {
 		return false;
 	}
 	while (w.at < w.end) {
@@ -341,13 +345,16 @@ bool xiaozhi_json_text(const struct xiaozhi_json *json, int token, char *out, si
 	}
 	const char *s = json->text + json->token[token].start;
 	size_t len = (size_t)(json->token[token].end - json->token[token].start);
+	bool clean = len < size;
 	if (json->escapes && memchr(s, '\\', len)) {
 		long decoded = decode(s, s + len, out, size - 1);
-		len = decoded < 0 ? size : (size_t)decoded;
-	} else if (len < size) {
+		len = decoded < 0 ? 0 : (size_t)decoded;
+		clean = decoded >= 0 && text_is_printable(out, len);
+	} else if (clean) { /* the grammar lets DEL pass, and no other control character */
 		memcpy(out, s, len);
+		clean = !memchr(out, 0x7f, len);
 	}
-	if (len >= size || !text_is_printable(out, len)) {
+	if (!clean) {
 		out[0] = '\0';
 		return false;
 	}
@@ -372,8 +379,8 @@ static bool is_null(const struct xiaozhi_json *json, int token)
 	return json->token[token].kind == XIAOZHI_JSON_PRIMITIVE && json->text[json->token[token].start] == 'n';
 }
 
-/* Which of the names the key is; n if none. */
-static size_t find_name(const struct xiaozhi_json *json, int key, const struct xiaozhi_json_name *names, size_t n)
+/* Which of the names the key is; n if none. first: the one that it probably is. */
+static size_t find_name(const struct xiaozhi_json *json, int key, const struct xiaozhi_json_name *names, size_t n, size_t first)
 {
 	char plain[KEY_SIZE];
 	const char *s = json->text + json->token[key].start;
@@ -386,7 +393,8 @@ static size_t find_name(const struct xiaozhi_json *json, int key, const struct x
 		s = plain;
 		len = (size_t)decoded;
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t tried = 0, i = first; tried < n; tried++, i++) {
+		i = i < n ? i : 0;
 		if (names[i].len == len && names[i].text[0] == s[0] && memcmp(names[i].text, s, len) == 0) {
 			return i;
 		}
@@ -397,6 +405,7 @@ static size_t find_name(const struct xiaozhi_json *json, int key, const struct x
 bool xiaozhi_json_members(const struct xiaozhi_json *json, int token, const struct xiaozhi_json_name *names, size_t n, int *at)
 {
 	uint32_t seen = 0;
+	size_t next = 0; /* members mostly come in the order of the names */
 	for (size_t i = 0; i < n; i++) {
 		at[i] = XIAOZHI_JSON_ABSENT;
 	}
@@ -405,10 +414,11 @@ bool xiaozhi_json_members(const struct xiaozhi_json *json, int token, const stru
 	}
 	int end = json->token[token].after;
 	for (int key = token + 1; key < end; key = json->token[key + 1].after) {
-		size_t i = find_name(json, key, names, n);
+		size_t i = find_name(json, key, names, n, next);
 		if (i == n) {
 			continue;
 		}
+		next = i + 1;
 		if (seen & 1u << i) {
 			return false;
 		}
@@ -432,6 +442,7 @@ int xiaozhi_json_next(const struct xiaozhi_json *json, int array, int element)
 bool xiaozhi_json_int(const struct xiaozhi_json *json, int token, int64_t min, int64_t max, int64_t *out)
 {
 	char text[24];
+	int64_t value = 0;
 	*out = 0;
 	if (token < 0 || (json->token[token].kind != XIAOZHI_JSON_PRIMITIVE && json->token[token].kind != XIAOZHI_JSON_STRING)) {
 		return false;
@@ -440,10 +451,19 @@ bool xiaozhi_json_int(const struct xiaozhi_json *json, int token, int64_t min, i
 	if (len >= sizeof text) {
 		return false;
 	}
-	memcpy(text, json->text + json->token[token].start, len);
-	text[len] = '\0';
-	int64_t value;
-	if (!text_to_i64(text, &value) || value < min || value > max) {
+	const char *s = json->text + json->token[token].start;
+	size_t plain = 0; /* of digits that need no thought */
+	for (; plain < len && plain < 18 && s[plain] >= '0' && s[plain] <= '9'; plain++) {
+		value = value * 10 + (s[plain] - '0');
+	}
+	if (plain == 0 || plain < len) {
+		memcpy(text, s, len);
+		text[len] = '\0';
+		if (!text_to_i64(text, &value)) {
+			return false;
+		}
+	}
+	if (value < min || value > max) {
 		return false;
 	}
 	*out = value;
