@@ -45,11 +45,22 @@ bool ids_add(struct batch *b, struct ids *ids, int64_t id)
 	return slot != NULL;
 }
 
+struct held *batch_hold(struct batch *b, const struct task *task)
+{
+	struct held *h = ids_add(b, &b->held_devices, task->device_id) && ids_add(b, &b->held_tasks, task->id)
+				 ? GROW(b, held, held_count, held_cap)
+				 : NULL;
+	if (h) {
+		h->task = *task;
+	}
+	return h;
+}
+
 struct held *batch_live(struct batch *b, int64_t device_id, const char *component)
 {
 	for (size_t i = b->held_count; i-- > 0;) {
-		struct task *t = &b->held[i].task;
-		if (t->device_id == device_id && task_state_is_live(t->state) && strcmp(t->component, component) == 0) {
+		const struct task *t = &b->held[i].task;
+		if (b->held_devices.at[i] == device_id && task_state_is_live(t->state) && strcmp(t->component, component) == 0) {
 			return &b->held[i];
 		}
 	}
@@ -59,7 +70,7 @@ struct held *batch_live(struct batch *b, int64_t device_id, const char *componen
 struct held *batch_task(struct batch *b, int64_t task_id)
 {
 	for (size_t i = 0; i < b->held_count; i++) {
-		if (b->held[i].task.id == task_id) {
+		if (b->held_tasks.at[i] == task_id) {
 			return &b->held[i];
 		}
 	}
@@ -242,10 +253,7 @@ static bool hold_tasks(struct batch *b, struct db *db, const struct ids *devices
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct held *h = GROW(b, held, held_count, held_cap);
-		if (h) {
-			h->task = tasks[i];
-		}
+		batch_hold(b, &tasks[i]);
 	}
 	free(tasks);
 	return true;
@@ -256,7 +264,7 @@ static bool take_fresh_ids(struct batch *b, struct db *db, size_t orders, struct
 	int64_t *rollouts = calloc(orders, sizeof *rollouts);
 	int64_t *tasks = calloc(orders, sizeof *tasks);
 	bool ok = rollouts && tasks && store_task_ids(db, orders, rollouts, tasks, err);
-	for (size_t i = 0; ok && i < orders; i++) {
+	for (size_t i = orders; ok && i-- > 0;) { /* taken from the end, and an index grows best in order */
 		ids_add(b, &b->fresh_rollouts, rollouts[i]);
 		ids_add(b, &b->fresh_tasks, tasks[i]);
 	}
@@ -574,8 +582,8 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 
 void batch_free(struct batch *b)
 {
-	struct ids *lists[] = {&b->described,      &b->outbox_put,  &b->outbox_delay, &b->outbox_retry, &b->outbox_drop,
-			       &b->fresh_rollouts, &b->fresh_tasks, &b->devices,      &b->firmware,     &b->standing};
+	struct ids *lists[] = {&b->described,   &b->outbox_put, &b->outbox_delay, &b->outbox_retry, &b->outbox_drop,  &b->fresh_rollouts,
+			       &b->fresh_tasks, &b->devices,    &b->firmware,     &b->standing,     &b->held_devices, &b->held_tasks};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
 		free(lists[i]->at);
 	}

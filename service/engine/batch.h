@@ -40,7 +40,8 @@ struct batch {
 	bool failed; /* out of memory: sticky, checked before writing */
 	struct held *held;
 	size_t held_count, held_cap;
-	struct rollout *assignments; /* active passive ones of the devices at hand, also as changed by this batch */
+	struct ids held_devices, held_tasks; /* of each: what is looked for, side by side */
+	struct rollout *assignments;         /* active passive ones of the devices at hand, also as changed by this batch */
 	size_t assignment_count, assignment_cap;
 	struct rollout_insert *rollouts;
 	size_t rollout_count, rollout_cap;
@@ -81,6 +82,8 @@ struct rollout *batch_assignment(struct batch *b, int64_t device_id, const char 
 /* Takes an edge, if there is one: event row, outbox, end of the rollout. */
 bool batch_move(struct batch *b, struct held *held, enum task_event event, const char *code, const char *detail);
 void batch_end_rollout(struct batch *b, int64_t rollout_id, enum rollout_end how);
+/* A new one, also among the ids; NULL: out of memory. */
+struct held *batch_hold(struct batch *b, const struct task *task);
 void batch_event(struct batch *b, int64_t task_id, const char *event, const char *from, const char *to, const char *detail);
 void batch_audit(struct batch *b, const struct actor *actor, const char *action, const char *target, const char *detail);
 void batch_fact(struct batch *b, int64_t device_id, const char *component, const char *version);

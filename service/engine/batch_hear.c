@@ -22,7 +22,7 @@ static struct held *find_task(struct batch *b, const struct report *r)
 	struct held *latest = NULL;
 	for (size_t i = 0; i < b->held_count; i++) {
 		struct held *h = &b->held[i];
-		if (h->task.device_id == r->device_id && strcmp(h->task.component, r->component) == 0 &&
+		if (b->held_devices.at[i] == r->device_id && strcmp(h->task.component, r->component) == 0 &&
 		    (!latest || h->task.id > latest->task.id)) {
 			latest = h;
 		}

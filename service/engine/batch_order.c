@@ -66,13 +66,13 @@ void batch_present_version(const struct batch *b, int64_t device_id, const char 
 
 struct held *batch_new_task(struct batch *b, const struct task *as, const char *by)
 {
-	struct held *h = batch_grow(b, (void **)&b->held, &b->held_count, &b->held_cap, sizeof *h);
+	struct task task = *as;
+	task.id = take_id(&b->fresh_tasks);
+	struct held *h = batch_hold(b, &task);
 	if (!h) {
 		return NULL;
 	}
 	h->is_new = true;
-	h->task = *as;
-	h->task.id = take_id(&b->fresh_tasks);
 	h->task.state = TASK_QUEUED;
 	h->task.rev = 1;
 	h->task.created_ms = b->now_ms;

@@ -1,6 +1,7 @@
 #include "engine/check.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -152,8 +153,11 @@ static void look_at_offers(const struct scene *s, struct found *found, struct ch
 
 /* --- one look --- */
 
-/* quiet: nothing is offered. */
-static void look(struct engine *e, const struct check *check, bool quiet, struct found *found, struct check_answer *out)
+enum { NEEDS_A_ROW = NEED_REPORT | NEED_BEGIN | NEED_TELL };
+
+/* quiet: nothing is offered. settled: needs that were seen to. While another row is to be written the answer has no credentials, which
+ * are most of its work: there will be another look. */
+static void look(struct engine *e, const struct check *check, bool quiet, unsigned settled, struct found *found, struct check_answer *out)
 {
 	struct scene s;
 	*found = (struct found){0};
@@ -164,7 +168,6 @@ static void look(struct engine *e, const struct check *check, bool quiet, struct
 	found->blocked = s.device && s.device->blocked;
 	out->device_id = s.device ? s.device->id : 0;
 	out->bound = found->trusted && s.device->bound;
-	voice_fill(e, check, found->blocked ? NULL : s.product, out->bound ? s.device : NULL, &out->voice);
 	if (found->trusted && !found->blocked) {
 		fleet_seen(s.device, clock_wall_ms());
 		look_at_facts(&s, found);
@@ -174,6 +177,9 @@ static void look(struct engine *e, const struct check *check, bool quiet, struct
 	}
 	if (!out->bound && !found->blocked) {
 		found->need |= NEED_CONTACT;
+	}
+	if (!(found->need & ~settled & NEEDS_A_ROW)) {
+		voice_fill(e, check, found->blocked ? NULL : s.product, out->bound ? s.device : NULL, &out->voice);
 	}
 	fleet_done(e->fleet);
 }
@@ -197,7 +203,7 @@ static void note(struct engine *e, const struct check *check, const struct check
 bool check_now(struct engine *e, const struct check *check, struct check_answer *out)
 {
 	struct found found;
-	look(e, check, false, &found, out);
+	look(e, check, false, 0, &found, out);
 	if (found.need != NEED_NOTHING) {
 		return false;
 	}
@@ -218,8 +224,9 @@ struct checking {
 	unsigned settled; /* needs that were seen to */
 	bool quiet;       /* nothing is offered this time */
 	struct found found;
-	struct check_answer answer;
 	struct check check;
+	/* from here on not cleared: 12 KB, of which a check writes the little that it has */
+	struct check_answer answer;
 	struct told told; /* what check points to */
 };
 
@@ -250,7 +257,7 @@ static void answer_from_memory(struct checking *c)
 	struct found found;
 	struct check_answer from_memory;
 	struct err err = {0};
-	look(c->engine, &c->check, true, &found, &from_memory);
+	look(c->engine, &c->check, true, ~0u, &found, &from_memory);
 	if (from_memory.device_id) {
 		note(c->engine, &c->check, &from_memory, &found, true);
 		c->done(c->ctx, &from_memory, NULL);
@@ -361,7 +368,7 @@ enum { SHOWN_TRIES = 10, SHOWN_MS = 100 };
 static void wait_until_shown(struct checking *c)
 {
 	for (int i = 0; i < SHOWN_TRIES; i++) {
-		look(c->engine, &c->check, c->quiet, &c->found, &c->answer);
+		look(c->engine, &c->check, c->quiet, ~0u, &c->found, &c->answer);
 		if (c->answer.bound) {
 			return;
 		}
@@ -425,7 +432,7 @@ static enum need first_of(unsigned needs)
 
 static void advance(struct checking *c)
 {
-	look(c->engine, &c->check, c->quiet, &c->found, &c->answer);
+	look(c->engine, &c->check, c->quiet, c->settled, &c->found, &c->answer);
 	c->quiet |= c->found.fresh;
 	c->found.need = first_of(c->found.need & ~c->settled);
 	c->settled |= c->found.need;
@@ -453,17 +460,18 @@ static void advance(struct checking *c)
 void check_later(struct engine *e, const struct check *check, check_done *done, void *ctx)
 {
 	struct err err = {0};
-	struct checking *c = calloc(1, sizeof *c);
+	struct checking *c = malloc(sizeof *c);
 	if (!c) {
 		err_set(&err, ERR_BUSY, "out of memory");
 		done(ctx, NULL, &err);
 		return;
 	}
+	memset(c, 0, offsetof(struct checking, answer));
 	c->engine = e;
 	c->done = done;
 	c->ctx = ctx;
 	c->check = *check;
-	c->told = *check->told;
+	told_copy(&c->told, check->told);
 	c->check.told = &c->told;
 	c->patient.over = time_is_up;
 	atomic_init(&c->holders, 2);

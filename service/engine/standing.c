@@ -38,7 +38,7 @@ static const struct task *latest(const struct batch *b, const struct op *op, int
 	const struct task *found = NULL;
 	for (size_t i = 0; i < b->held_count; i++) {
 		const struct task *t = &b->held[i].task;
-		if (t->device_id == op->device_id && strcmp(t->component, op->in.offer.component) == 0 &&
+		if (b->held_devices.at[i] == op->device_id && strcmp(t->component, op->in.offer.component) == 0 &&
 		    (!rollout_id || t->rollout_id == rollout_id) && (!found || t->id > found->id)) {
 			found = t;
 		}

@@ -92,14 +92,23 @@ void told_parse_partitions(struct told *t, const char *text)
 	}
 }
 
+static size_t size_of(const struct told *t)
+{
+	return offsetof(struct told, partitions) + t->partition_count * sizeof *t->partitions;
+}
+
 struct told *told_keep(const struct told *t)
 {
-	size_t size = offsetof(struct told, partitions) + t->partition_count * sizeof *t->partitions;
-	struct told *copy = malloc(size);
+	struct told *copy = malloc(size_of(t));
 	if (copy) {
-		memcpy(copy, t, size);
+		memcpy(copy, t, size_of(t));
 	}
 	return copy;
+}
+
+void told_copy(struct told *to, const struct told *from)
+{
+	memcpy(to, from, size_of(from));
 }
 
 const struct told_partition *told_find(const struct told *t, const char *label)

@@ -53,6 +53,9 @@ void told_parse_partitions(struct told *told, const char *text);
  * NULL: out of memory. */
 struct told *told_keep(const struct told *told);
 
+/* *to becomes the same; partitions that there are not stay unwritten. */
+void told_copy(struct told *to, const struct told *from);
+
 /* The partition of that label, or NULL. */
 const struct told_partition *told_find(const struct told *told, const char *label);
 
