@@ -30,7 +30,7 @@ static void test_the_same_facts_have_the_same_fingerprint_in_every_process(void 
 	struct told t = sample();
 	struct told again = sample();
 	assert_int_equal(told_fingerprint(&t), told_fingerprint(&again));
-	assert_int_equal(told_fingerprint(&t), UINT64_C(0x2b9ee5d7f22e8870));
+	assert_int_equal(told_fingerprint(&t), UINT64_C(0x4408b23f10cd2758));
 }
 
 static void test_every_fact_counts(void **state)
