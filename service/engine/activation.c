@@ -121,7 +121,7 @@ static bool bind_row(struct db *db, struct admin_write *write, struct binding *b
 	write->id = b->device->id;
 	snprintf(write->target, sizeof write->target, "device/%" PRId64, b->device->id);
 	snprintf(write->detail, sizeof write->detail, "name %s, product %" PRId64 ", by %s%s", b->device->name, b->device->product_id,
-		 wish->licence_id && !b->confirmation ? "licence" : "code", fresh ? "" : ", bound anew");
+		 wish->by_proof ? "licence" : "code", fresh ? "" : ", bound anew");
 	return true;
 }
 
@@ -194,7 +194,7 @@ static bool prove(struct db *db, struct admin_write *write, void *noun, struct e
 	int64_t named = b->licence->product_id ? b->licence->product_id : b->proof->product_id;
 	int64_t product = named ? named : product_of_board(b->engine, &row);
 	if (product) {
-		const struct activation_binding wish = {.row = &row, .product_id = product, .licence_id = b->licence->id};
+		const struct activation_binding wish = {.row = &row, .product_id = product, .licence_id = b->licence->id, .by_proof = true};
 		return bind_row(db, write, b, &wish, err);
 	}
 	write->kind = CHANGE_KINDS; /* nothing that replicas hold */
@@ -218,7 +218,8 @@ static bool verify(struct engine *e, struct worker *w, const struct activation_p
 	return (known && right) || err_set(err, ERR_DENIED, "serial number and hmac prove no licence that is known here");
 }
 
-static bool may_try(const struct activation_facts *facts, struct err *err)
+/* false: too many have failed. A right proof counts all the same, or who knows a MAC could lock its device out. */
+static bool may_fail(const struct activation_facts *facts, struct err *err)
 {
 	if (!throttle_take(THROTTLE_PROOF_ADDRESS, facts->address, now())) {
 		return err_set(err, ERR_BUSY, "too many failed proofs from this address; wait five minutes");
@@ -266,17 +267,22 @@ bool activation_prove(struct engine *e, struct worker *w, const struct activatio
 {
 	const struct activation_facts *facts = proof->facts;
 	struct err why = {0};
+	struct err limit = {0};
 	*out = (struct activation){0};
-	if (!admit(facts, err) || !may_try(facts, err)) {
+	if (!admit(facts, err)) {
 		return false;
 	}
+	bool may = may_fail(facts, &limit);
 	bool ok = is_uuid(proof->challenge) || err_set(&why, ERR_DENIED, "this challenge was not given here");
 	ok = ok && bind_proven(e, w, proof, out, &why);
-	if (ok || (why.kind != ERR_DENIED && why.kind != ERR_CONFLICT)) { /* a database that is down is no failure of the device's */
+	bool failed =
+		!ok && (why.kind == ERR_DENIED || why.kind == ERR_CONFLICT); /* a database that is down is no failure of the device's */
+	if (may && !failed) {
 		throttle_give_back(THROTTLE_PROOF_ADDRESS, facts->address);
 		throttle_give_back(THROTTLE_PROOF_DEVICE, facts->mac);
 	}
-	return ok || err_set(err, why.kind, "%s", why.text);
+	const struct err *said = failed && !may ? &limit : &why;
+	return ok || err_set(err, said->kind, "%s", said->text);
 }
 
 /* --- unbinding --- */

@@ -64,7 +64,8 @@ struct activation_proof {
 /* A device proves its licence. Right: it is bound to the licence's product, else to product_id (out->bound), audited; where neither is
  * known the proof is kept for whoever enters its code. A challenge serves once. ERR_DENIED: no such licence, a wrong hmac, or a challenge
  * that is not outstanding, in words that do not say which serials exist; ERR_CONFLICT: the licence is another device's or product's;
- * ERR_BUSY: 10 failures for this MAC or 100 of this address in five minutes. */
+ * ERR_BUSY: this proof has failed, too, after 10 for this MAC or 100 of this address in five minutes; a right one counts even then, so
+ * that nobody who knows a MAC can lock its device out. */
 bool activation_prove(struct engine *engine, struct worker *worker, const struct activation_proof *proof, struct activation *out,
 		      struct err *err);
 

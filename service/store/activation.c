@@ -46,8 +46,11 @@ bool store_activation_begin(struct db *db, const struct activation_facts *facts,
 			    const struct activation_limits *limits, struct activation_found *out, struct err *err)
 {
 	static const struct sql begin = {
-		"activation_begin", "SELECT outcome, given, device, licensed FROM activation_begin($1, $2, $3, $4, $5, $6, $7::text[], "
-				    "$8::uuid, " TTL("9") ", $10, $11)"};
+		"activation_begin",
+		"SELECT outcome, given, device, licensed AND (EXISTS (SELECT FROM licences l WHERE l.serial = $5 AND l.device_id = "
+		"device) OR NOT EXISTS (SELECT FROM devices d WHERE d.id = device AND d.bound_at IS NOT NULL)) FROM activation_begin($1, "
+		"$2, $3, $4, $5, $6, $7::text[], "
+		"$8::uuid, " TTL("9") ", $10, $11)"};
 	scoped_list struct sql_list codes;
 	struct sql_args a = {0};
 	char network[64];
@@ -205,15 +208,17 @@ bool store_activation_prove(struct db *db, int64_t id, int64_t licence_id, struc
 struct before {
 	int64_t id; /* 0 = there is none */
 	int64_t product_id;
+	int64_t licence_id; /* 0 = it has none */
 	bool bound;
-	char client_uuid[ACTIVATION_WORD_SIZE];
 };
 
 static bool find_device(struct db *db, const char *mac, const char *name, struct before *out, struct err *err)
 {
 	static const struct sql select = {
-		"activation_device", "SELECT id, product_id, bound_at IS NOT NULL, client_uuid FROM devices WHERE mac = $1 OR (mac IS NULL "
-				     "AND name = $2) ORDER BY mac NULLS LAST LIMIT 1 FOR UPDATE"};
+		"activation_device",
+		"SELECT d.id, d.product_id, d.bound_at IS NOT NULL, (SELECT l.id FROM licences l WHERE l.device_id = d.id) "
+		"FROM devices d WHERE d.mac = $1 OR (d.mac IS NULL AND d.name = $2) "
+		"ORDER BY d.mac NULLS LAST LIMIT 1 FOR UPDATE OF d"};
 	struct sql_args a = {0};
 	sql_text(&a, mac);
 	sql_text(&a, name);
@@ -223,8 +228,10 @@ static bool find_device(struct db *db, const char *mac, const char *name, struct
 	}
 	*out = (struct before){0};
 	if (PQntuples(r)) {
-		*out = (struct before){.id = sql_get_i64(r, 0, 0), .product_id = sql_get_i64(r, 0, 1), .bound = sql_get_bool(r, 0, 2)};
-		sql_copy_text(r, 0, 3, out->client_uuid, sizeof out->client_uuid);
+		*out = (struct before){.id = sql_get_i64(r, 0, 0),
+				       .product_id = sql_get_i64(r, 0, 1),
+				       .bound = sql_get_bool(r, 0, 2),
+				       .licence_id = sql_get_i64(r, 0, 3)};
 	}
 	return true;
 }
@@ -238,6 +245,10 @@ static bool may_bind(const struct activation_binding *b, const struct before *be
 	}
 	if (before->bound && product->identity == IDENTITY_MAC) {
 		return err_set(err, ERR_EXISTS, "this device is bound already");
+	}
+	if (before->bound && b->by_proof &&
+	    before->licence_id != b->licence_id) { /* whoever has a licence does not get every device by it */
+		return err_set(err, ERR_CONFLICT, "this device is bound already, and not by this licence: its owner must enter its code");
 	}
 	if (product->identity != IDENTITY_MAC && !*b->row->client_uuid) {
 		return err_set(err, ERR_CONFLICT, "the product pins each device's Client-Id, and this device's firmware tells none");

@@ -61,12 +61,13 @@ struct activation_binding {
 	const struct activation_row *row;
 	int64_t product_id;
 	int64_t licence_id;    /* proven; 0 = none */
+	bool by_proof;         /* by the device itself: nobody has entered its code */
 	const char *nick_name; /* NULL: stays as it is */
 };
 /* Makes the device of the row's MAC, or takes the one that is known by it, binds it and ends what waits under this MAC. What was issued to
  * an earlier binding is revoked (*revoked: the revision, 0 = none). *fresh: it was not bound before. ERR_INVALID: no such product;
  * ERR_EXISTS: it is bound and its product trusts the MAC alone; ERR_CONFLICT: another product's, or the product's policy asks for more, or
- * the licence is another device's, or its name is. */
+ * the licence is another device's, or its name is, or it is bound without this licence, which then takes a person with its code. */
 bool store_activation_bind(struct db *db, const struct activation_binding *binding, struct device *out, bool *fresh, int64_t *revoked,
 			   struct err *err);
 /* Takes the binding away: the device must activate again, and what was issued to it is revoked. ERR_NOT_FOUND: no such device, or it is
