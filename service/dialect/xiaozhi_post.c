@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "model/gateway.h"
 #include "model/version.h"
 
 enum { ANSWER_MAX = 20 * 1024, ANY_VALUES_AFTER_LEN = 8 };
@@ -65,11 +66,19 @@ static struct xiaozhi_server_time clock_now(const struct config *config)
 	return (struct xiaozhi_server_time){.timestamp_ms = ms, .timezone = config->timezone, .offset_min = zone_offset(ms)};
 }
 
+/* Can a device fetch from there? What a client calls us may be no host that a device knows how to reach. */
+static bool is_reachable(const char *base_url)
+{
+	char host[XIAOZHI_HOST_SIZE];
+	xiaozhi_host(base_url, true, host);
+	return gateway_check_endpoint(host, NULL);
+}
+
 static const struct xiaozhi_firmware *offer(const struct asked *asked, const struct check_answer *a, char *url, size_t size,
 					    struct xiaozhi_firmware *out)
 {
 	int n = a->offered ? snprintf(url, size, "%s/xiaozhi/ota/firmware/%s", asked->base_url, a->offer.alias) : 0;
-	if (n <= 0 || (size_t)n >= size || !*asked->base_url) {
+	if (n <= 0 || (size_t)n >= size || !is_reachable(asked->base_url)) {
 		return xiaozhi_answer_echo(asked->version, out);
 	}
 	*out = (struct xiaozhi_firmware){.version = a->offer.image_version, .url = url, .force = a->force};

@@ -153,6 +153,14 @@ static void look_at_offers(const struct scene *s, struct found *found, struct ch
 
 /* --- one look --- */
 
+/* Whose voice it is told of. Who borrows a MAC is told of none, and where licences are asked for nobody is before the proof. */
+static const struct fleet_product *voice_of(const struct scene *s, const struct found *found)
+{
+	bool bound = s->device && s->device->bound;
+	bool secret = s->product && s->product->identity == IDENTITY_LICENCE;
+	return found->blocked || ((bound || secret) && !(bound && found->trusted)) ? NULL : s->product;
+}
+
 enum { NEEDS_A_ROW = NEED_REPORT | NEED_BEGIN | NEED_TELL };
 
 /* quiet: nothing is offered. settled: needs that were seen to. While another row is to be written the answer has no credentials, which
@@ -179,7 +187,7 @@ static void look(struct engine *e, const struct check *check, bool quiet, unsign
 		found->need |= NEED_CONTACT;
 	}
 	if (!(found->need & ~settled & NEEDS_A_ROW)) {
-		voice_fill(e, check, found->blocked ? NULL : s.product, out->bound ? s.device : NULL, &out->voice);
+		voice_fill(e, check, voice_of(&s, found), out->bound ? s.device : NULL, &out->voice);
 	}
 	fleet_done(e->fleet);
 }
@@ -216,6 +224,7 @@ bool check_now(struct engine *e, const struct check *check, struct check_answer 
 /* Held by the step that is under way, and by the line of those who are promised an answer. */
 struct checking {
 	struct patient patient; /* first */
+	struct patience *line;  /* where it waits, or has waited */
 	struct engine *engine;
 	check_done *done;
 	void *ctx;
@@ -242,7 +251,7 @@ static void let_go(struct checking *c)
 /* The step's side is over. */
 static void answer(struct checking *c, const struct check_answer *answer, const struct err *err)
 {
-	if (patience_leave(c->engine->patience, &c->patient)) {
+	if (patience_leave(c->line, &c->patient)) {
 		let_go(c);
 	}
 	if (!atomic_exchange(&c->answered, true)) {
@@ -286,12 +295,22 @@ static struct report report_of(const struct checking *c)
 	return r;
 }
 
+/* What a step that has failed was to write, or what none has written. */
+static void keep(struct checking *c)
+{
+	if (c->found.need == NEED_REPORT) {
+		struct report report = report_of(c);
+		notes_put_report(c->engine, &report);
+	} else if (c->found.version_news && !(c->settled & NEED_REPORT)) {
+		notes_put(c->engine, c->answer.device_id, c->check.version);
+	}
+}
+
 /* A step has been written, or has failed. What a device has said is kept in any case. */
 static void stepped(struct checking *c, const struct err *err)
 {
-	if (err && c->found.need == NEED_REPORT) {
-		struct report report = report_of(c);
-		notes_put_report(c->engine, &report);
+	if (err) {
+		keep(c);
 	}
 	if (!err && !atomic_load(&c->answered)) {
 		advance(c);
@@ -391,6 +410,10 @@ static void contact(void *arg, struct worker *worker)
 	struct err err = {0};
 	struct activation a;
 	struct activation_facts facts;
+	if (atomic_load(&c->answered)) { /* it has waited here too long */
+		answer(c, NULL, NULL);
+		return;
+	}
 	check_facts(&c->check, &facts);
 	if (!activation_begin(c->engine, worker, &facts, &a, &err)) {
 		bool tellable = c->answer.device_id && err.kind == ERR_UNAVAILABLE; /* it may have been updated just now */
@@ -410,12 +433,14 @@ static void contact(void *arg, struct worker *worker)
 	answer(c, &c->answer, NULL);
 }
 
-/* A first contact has no deadline of 300 ms: nobody has updated it, and it would be shown no code. */
+/* A first contact may take longer than 300 ms, or it would be shown no code; but for a device that may have been updated just now. */
 static void begin_contact(struct checking *c)
 {
 	struct err err = {0};
-	if (patience_leave(c->engine->patience, &c->patient)) {
-		let_go(c);
+	bool updated = c->quiet || (c->settled & NEED_REPORT);
+	if (!updated && patience_leave(c->line, &c->patient)) {
+		c->line = c->engine->contacts;
+		patience_join(c->line, &c->patient);
 	}
 	if (!pool_submit(c->engine->pool, contact, c)) {
 		err_set(&err, ERR_BUSY, "too many first contacts at once; try again later");
@@ -474,8 +499,9 @@ void check_later(struct engine *e, const struct check *check, check_done *done, 
 	told_copy(&c->told, check->told);
 	c->check.told = &c->told;
 	c->patient.over = time_is_up;
+	c->line = e->patience;
 	atomic_init(&c->holders, 2);
-	patience_join(e->patience, &c->patient);
+	patience_join(c->line, &c->patient);
 	advance(c);
 }
 

@@ -3,7 +3,8 @@
  *
  * Answered from memory, unless something has to be written first: what it says of a task, a task to be made or told, a first contact. Then
  * it waits, at most CHECK_PATIENCE_MS: a device that was just updated rolls back without an answer (protocols/xiaozhi.md 3). After that it
- * is answered from memory, offered nothing, and its evidence is kept until the database takes it.
+ * is answered from memory, offered nothing, and its evidence is kept until the database takes it. A device to be activated waits for its
+ * code, at most CHECK_CONTACT_MS.
  */
 #ifndef ENGINE_CHECK_H
 #define ENGINE_CHECK_H
@@ -22,7 +23,7 @@
 struct engine;
 struct err;
 
-enum { CHECK_PATIENCE_MS = 300, CHECK_HOST_SIZE = 256, CHECK_ADDRESS_SIZE = 64, CHECK_TOPIC_SIZE = 96 };
+enum { CHECK_PATIENCE_MS = 300, CHECK_CONTACT_MS = 10000, CHECK_HOST_SIZE = 256, CHECK_ADDRESS_SIZE = 64, CHECK_TOPIC_SIZE = 96 };
 
 struct check {
 	char mac[MAC_SIZE];

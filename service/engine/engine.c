@@ -106,7 +106,7 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
 	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, e->seal_key, revoked_ms, err)) &&
 	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err)) &&
-	       (e->patience = patience_start(CHECK_PATIENCE_MS, err));
+	       (e->patience = patience_start(CHECK_PATIENCE_MS, err)) && (e->contacts = patience_start(CHECK_CONTACT_MS, err));
 }
 
 struct engine *engine_start(const struct config *config, struct pool *pool, struct err *err)
@@ -156,6 +156,7 @@ void engine_stop(struct engine **ep)
 	ticker_stop(&e->ticker); /* its last round still needs the commit */
 	commit_stop(&e->commit);
 	patience_stop(&e->patience);
+	patience_stop(&e->contacts);
 	feed_stop(&e->feed);
 	db_close(&e->dispatch_db);
 	evidence_free(&e->evidence);

@@ -39,7 +39,8 @@ struct engine {
 	struct evidence *evidence;
 	struct notes *notes;
 	struct ticker *ticker;
-	struct patience *patience;
+	struct patience *patience; /* of checks; */
+	struct patience *contacts; /* of those that are first contacts */
 	struct alarms *alarms;
 	struct keyring *keyring;
 	struct teller *teller;

@@ -12,6 +12,7 @@
 #include "engine/keyring.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "model/gateway.h"
 #include "model/voice.h"
 
 /* GROUP@@@mac_with_underscores@@@uuid; a device that tells no Client-Id has its MAC there again. */
@@ -27,7 +28,8 @@ static void name_client(const struct config *c, const struct check *check, struc
 	buf_cstr(&id);
 }
 
-/* Our own broker: reached by the host that the device has found us by, unless the configuration says otherwise. Devices know no IPv6. */
+/* Our own broker: reached by the host that the device has found us by, unless the configuration says otherwise. Devices know no IPv6, and
+ * what a client calls us may be no host at all. */
 bool voice_endpoint(struct engine *e, const struct check *check, char out[CHECK_HOST_SIZE])
 {
 	const struct config *c = e->config;
@@ -43,7 +45,7 @@ bool voice_endpoint(struct engine *e, const struct check *check, char out[CHECK_
 	buf_putc(&endpoint, ':');
 	buf_put_i64(&endpoint, c->mqtt_port);
 	buf_cstr(&endpoint);
-	return buf_ok(&endpoint);
+	return buf_ok(&endpoint) && gateway_check_endpoint(out, NULL);
 }
 
 /* Its credentials name it by its MAC, so a device of another name has none for our broker. */
