@@ -101,3 +101,35 @@ class Device:
         head, data = self.fetch(self.check()["firmware"])
         self.install(data)
         return self.check()
+
+
+def numeric(version):
+    """The integers of a dotted version as firmware reads it; None if its parser would abort."""
+    parts = version.split(".")
+    return [int(part) for part in parts] if all(re.fullmatch(r"\d+", part) and int(part) < 2**31 for part in parts) else None
+
+
+def must_not_hurt(answer, version):
+    """Fails if this answer to a check would abort, loop or confuse some generation of firmware (its own version; '' = it told none)."""
+    assert set(answer) <= {"mqtt", "websocket", "server_time", "firmware", "activation"}, answer
+    read = re.match(r"\d+(\.\d+)*", version)  # "2.0.4-dirty" is 2.0.4
+    old = not read or (numeric(read.group()) or [0]) <= [1, 6, 2]
+    for name in ("mqtt", "websocket"):
+        for key, value in answer.get(name, {}).items():
+            assert len(key) <= 15 and (isinstance(value, str) and len(value.encode()) < 4000 or isinstance(value, int) and not old), (key, value)
+    assert all(value is not None for part in answer.values() for value in part.values()), answer
+    if "mqtt" in answer:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+(:\d{1,5})?", answer["mqtt"]["endpoint"]), answer
+        assert re.fullmatch(r"[^@]+@@@([0-9a-f]{2}_){5}[0-9a-f]{2}@@@[^@]+", answer["mqtt"]["client_id"]), answer
+    if "activation" in answer:
+        shown = answer["activation"]
+        assert shown["challenge"] and all(isinstance(value, str) for value in shown.values())
+        assert ("code" in shown) == ("message" in shown) and shown.get("message", "").endswith(shown.get("code", ""))
+    assert isinstance(answer["server_time"]["timestamp"], int) and isinstance(answer["server_time"]["timezone_offset"], int)
+    if version and numeric(version) is None:
+        assert "firmware" not in answer, "it aborts while it compares its own version"
+        return
+    firmware = answer["firmware"]
+    assert isinstance(firmware["url"], str) and numeric(firmware["version"]) is not None and firmware.get("force", 1) == 1
+    if not firmware["url"]:
+        assert firmware["version"] == (version or "0.0.0"), "another version without a url is an upgrade that fails, at every boot"
