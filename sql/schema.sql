@@ -23,6 +23,7 @@ CREATE FUNCTION public.activation_begin(p_mac text, p_client text, p_type text, 
     AS $$
 DECLARE
     believed  boolean;
+    bound     boolean; -- but not by this Client-Id
     candidate text;
 BEGIN
     SELECT b.device_id, b.believed INTO device, believed FROM activation_bound(p_mac, p_client) b;
@@ -30,7 +31,8 @@ BEGIN
         outcome := 'bound';
         RETURN;
     END IF;
-    licensed := EXISTS (SELECT FROM licences l WHERE l.serial = p_serial AND (l.device_id IS NULL OR l.device_id = device));
+    bound := EXISTS (SELECT FROM devices d WHERE d.id = device AND d.bound_at IS NOT NULL);
+    licensed := EXISTS (SELECT FROM licences l WHERE l.serial = p_serial AND (l.device_id = device OR l.device_id IS NULL AND NOT bound));
     outcome := 'waiting';
     FOR attempt IN 1..2 LOOP
         UPDATE activations a SET touched_at = now(), board_type = p_type, board_name = p_name,
@@ -58,9 +60,11 @@ BEGIN
     INSERT INTO activations (mac, client_uuid, board_type, board_name, network, code, challenges)
         VALUES (p_mac, p_client, p_type, p_name, p_network, given, ARRAY[p_challenge]);
     UPDATE activation_count SET n = n + 1;
-    INSERT INTO audit (actor, address, request, action, target, detail)
-        SELECT 'device', p_network, '', 'device.stranger', 'device/' || d.id, 'another Client-Id asks to activate' FROM devices d
-        WHERE d.id = device AND d.bound_at IS NOT NULL;
+    IF bound AND NOT EXISTS (SELECT FROM activations a WHERE a.mac = p_mac AND a.client_uuid <> p_client AND a.ended IS NULL
+        AND a.created_at > now() - interval '1 hour') THEN
+        INSERT INTO audit (actor, address, request, action, target, detail)
+            VALUES ('device', p_network, '', 'device.stranger', 'device/' || device, 'another Client-Id asks to activate');
+    END IF;
     -- a crash of the database may forget the latest first contacts: they check again and get another code
     PERFORM set_config('synchronous_commit', 'off', true);
 END $$;

@@ -68,7 +68,7 @@ bool activation_begin(struct engine *e, struct worker *w, const struct activatio
 		return err_set(err, ERR_BUSY, "too many devices wait to be activated; try again later");
 	}
 	out->bound = found.state == ACTIVATION_BOUND;
-	out->licensed = found.licensed;
+	out->licensed = found.licensed && !throttle_counts(THROTTLE_PROOF_DEVICE, facts->mac, now()); /* it has tried, and needs a person */
 	out->device_id = found.device_id;
 	if (!out->bound) {
 		memcpy(out->code, found.code, sizeof out->code);

@@ -20,7 +20,8 @@ struct worker;
 
 struct activation {
 	bool bound;        /* the device is believed: nothing to activate, code and challenge are "" */
-	bool licensed;     /* its serial has a licence that may be its own: it may be left to prove itself silently, without the code */
+	bool licensed;     /* its serial has a licence that may be its own, and no proof of it has failed of late: it may be left to prove
+			    * itself silently, without the code */
 	int64_t device_id; /* of this MAC, bound or not; 0 = none */
 	char code[ACTIVATION_CODE_SIZE];
 	char challenge[UUID_SIZE];

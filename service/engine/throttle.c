@@ -83,6 +83,16 @@ bool throttle_take(enum throttle_kind kind, const char *name, int64_t now_ms)
 	return granted;
 }
 
+bool throttle_counts(enum throttle_kind kind, const char *name, int64_t now_ms)
+{
+	uint64_t who = identify(name);
+	pthread_mutex_lock(&lock);
+	const struct slot *slot = find(kind, who);
+	bool counts = slot && slot->failures > 0 && now_ms - slot->since_ms < limits[kind].window_ms;
+	pthread_mutex_unlock(&lock);
+	return counts;
+}
+
 void throttle_give_back(enum throttle_kind kind, const char *name)
 {
 	uint64_t who = identify(name);

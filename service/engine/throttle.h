@@ -24,6 +24,9 @@ enum throttle_kind {
  * now_ms: monotonic, above 0. */
 bool throttle_take(enum throttle_kind kind, const char *who, int64_t now_ms);
 
+/* Does any attempt of who count at this time? */
+bool throttle_counts(enum throttle_kind kind, const char *who, int64_t now_ms);
+
 /* The attempt was no failure: gives that one back. */
 void throttle_give_back(enum throttle_kind kind, const char *who);
 

@@ -46,11 +46,8 @@ bool store_activation_begin(struct db *db, const struct activation_facts *facts,
 			    const struct activation_limits *limits, struct activation_found *out, struct err *err)
 {
 	static const struct sql begin = {
-		"activation_begin",
-		"SELECT outcome, given, device, licensed AND (EXISTS (SELECT FROM licences l WHERE l.serial = $5 AND l.device_id = "
-		"device) OR NOT EXISTS (SELECT FROM devices d WHERE d.id = device AND d.bound_at IS NOT NULL)) FROM activation_begin($1, "
-		"$2, $3, $4, $5, $6, $7::text[], "
-		"$8::uuid, " TTL("9") ", $10, $11)"};
+		"activation_begin", "SELECT outcome, given, device, licensed FROM activation_begin($1, $2, $3, $4, $5, $6, $7::text[], "
+				    "$8::uuid, " TTL("9") ", $10, $11)"};
 	scoped_list struct sql_list codes;
 	struct sql_args a = {0};
 	char network[64];

@@ -80,6 +80,10 @@ static void kinds_count_apart_and_a_success_gives_one_back(void **state)
 	assert_true(throttle_take(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
 	assert_false(throttle_take(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
 	throttle_give_back(THROTTLE_PROOF_DEVICE, "192.0.2.9"); /* never seen: harmless */
+	assert_true(throttle_counts(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1));
+	assert_false(throttle_counts(THROTTLE_PROOF_DEVICE, "192.0.2.1", 1 + THROTTLE_WINDOW_MS));
+	assert_false(throttle_counts(THROTTLE_PROOF_DEVICE, "192.0.2.9", 1));
+	assert_false(throttle_counts(THROTTLE_PROOF_ADDRESS, "192.0.2.1", 1));
 }
 
 int main(void)
