@@ -162,6 +162,16 @@ def test_a_wrong_hmac_binds_nothing_and_says_not_which_serials_exist(site, produ
     device.prove(challenge, "SN-1", key).must(200)
 
 
+def test_a_device_whose_licence_was_imported_wrongly_shows_a_code_after_its_first_try(site, product):
+    device = licensed(site)
+    licence(site, encoding="hex_text", product=product)
+    shown = device.check()["activation"]
+    assert set(shown) == {"challenge"}
+    assert device.prove(shown["challenge"], "SN-1", bytes.fromhex(KEY)).status == 403
+    assert confirm(site, device.check()["activation"]["code"], product).code == 200
+    assert "activation" not in device.check()
+
+
 def test_a_challenge_serves_once_and_only_its_device(site, product):
     first, second = licensed(site, "SN-1"), licensed(site, "SN-2", at=ELSEWHERE)
     key = licence(site, "SN-1", product=product)
