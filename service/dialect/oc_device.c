@@ -52,7 +52,7 @@ void oc_poll(struct http_request *req, struct worker *worker, void *ctx)
 		oc_refuse(req, &err, 0);
 		return;
 	}
-	struct poll poll = {.device = device, .version = version};
+	struct poll poll = {.device = device, .version = version, .by_name = true};
 	poll_device(ctx, &poll, polled, req);
 }
 

@@ -27,7 +27,15 @@ struct found {
 	bool evidence;       /* what it told may matter to a live task */
 	bool offered;
 	bool blocked;
+	bool doubted; /* it may be anybody */
 };
+
+/* The name of an activated device is its MAC: where the product believes no MAC, who polls by it is told nothing and not listened to. */
+static bool is_doubted(const struct fleet *f, const struct poll *poll, const struct device_entry *device)
+{
+	const struct fleet_product *product = fleet_product(f, device->product_id);
+	return poll->by_name && device->bound && product && product->identity != IDENTITY_MAC;
+}
 
 /* What it told now, else what is known: of this component only. */
 static const char *version_of(const struct fleet *f, const struct device_entry *device, const char *component, const char *told)
@@ -63,6 +71,11 @@ static bool look(struct engine *e, const struct poll *poll, bool standing, struc
 		return false;
 	}
 	found->device_id = device->id;
+	found->doubted = is_doubted(e->fleet, poll, device);
+	if (found->doubted) {
+		fleet_done(e->fleet);
+		return true;
+	}
 	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 &&
 		      strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
 	found->hasten_task = sign_seen(e->fleet, device, now, e->config);
@@ -235,9 +248,11 @@ static void poll_again(struct engine *e, const struct poll *poll, bool standing,
 		done(ctx, NULL, &err);
 		return;
 	}
-	if (found.blocked) {
+	if (found.blocked || found.doubted) {
 		struct err err = {0};
-		err_set(&err, ERR_BLOCKED, "this device is blocked");
+		err_set(&err, found.blocked ? ERR_BLOCKED : ERR_DENIED,
+			found.blocked ? "this device is blocked"
+				      : "this device's product believes no name: it gets its updates by its own checks");
 		done(ctx, NULL, &err);
 		return;
 	}

@@ -16,6 +16,7 @@ struct poll {
 	const char *device;
 	const char *component; /* NULL = app */
 	const char *version;   /* "" = not told */
+	bool by_name;          /* nothing but the name says that it is the device */
 };
 
 /* What a device is offered. */
@@ -33,7 +34,8 @@ struct offer {
 	bool passive;
 };
 
-/* offer NULL: nothing for it. err not NULL: ERR_NOT_FOUND (no such device), ERR_UNAVAILABLE, ERR_BUSY. On the caller's thread at once, or
+/* offer NULL: nothing for it. err not NULL: ERR_NOT_FOUND (no such device), ERR_DENIED (an activated device, whose
+ * product asks for more than the name), ERR_UNAVAILABLE, ERR_BUSY. On the caller's thread at once, or
  * later on the commit's. */
 typedef void poll_done(void *ctx, const struct offer *offer, const struct err *err);
 void poll_device(struct engine *engine, const struct poll *poll, poll_done *done, void *ctx);

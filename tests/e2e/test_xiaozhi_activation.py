@@ -275,6 +275,20 @@ def test_who_borrows_a_MAC_gets_nothing_and_says_nothing(site, product, identity
     assert site.db.value("SELECT count(*) FROM audit WHERE action = 'device.stranger'") > 0
 
 
+@pytest.mark.parametrize("identity", ["mac", "pinned", "licence"])
+def test_the_other_dialects_poll_is_no_way_around_the_policy(site, product, identity):
+    policy(site, product, identity)
+    device = activated(site, product, identity)
+    publish(site, product)
+    answers = [site.anybody.get("/api/v2/otaPassiveEnable", deviceName=device.name, version=version) for version in ("9.9.9", None)]
+    if identity == "mac":
+        assert all(answer.status == 200 for answer in answers)
+        return
+    assert all((answer.status, answer.code) == (403, 3001) for answer in answers)
+    assert site.tasks(device) == [] and site.db.value("SELECT count(*) FROM devices WHERE version = '9.9.9'") == 0
+    assert device.check()["firmware"]["url"]
+
+
 def test_where_the_MAC_is_trusted_it_suffices(site, product):
     device = Device(site).bind(product)
     again = Device(site, mac=device.mac)
