@@ -14,6 +14,19 @@ machine() {
 	printf '%s' "$name"
 }
 
+# The name by which devices in the network know this machine, if --lan says one: ", IP:..." or ", DNS:..."
+lan_name() {
+	[[ -z ${lan-} ]] || { [[ $lan =~ ^[0-9.]+$ ]] && printf ', IP:%s' "$lan"; } || printf ', DNS:%s' "$lan"
+}
+
+# The check that openssl has for that name.
+names_lan() {
+	local check=-checkhost
+	[[ -n ${lan-} ]] || return 0
+	[[ ! $lan =~ ^[0-9.]+$ ]] || check=-checkip
+	openssl x509 -in server.crt -noout $check "$lan" | grep -q 'does match'
+}
+
 tls_config() {
 	cat <<-TXT
 		[req]
@@ -29,7 +42,7 @@ tls_config() {
 		extendedKeyUsage = serverAuth
 		subjectKeyIdentifier = hash
 		authorityKeyIdentifier = keyid
-		subjectAltName = IP:127.0.0.1, IP:::1, DNS:localhost, DNS:$(machine)
+		subjectAltName = IP:127.0.0.1, IP:::1, DNS:localhost, DNS:$(machine)$(lan_name)
 	TXT
 }
 
@@ -40,7 +53,8 @@ make_key() {
 
 # Is server.crt this CA's, for this machine, for some time?
 server_is_good() {
-	still_good server.crt && openssl verify -CAfile ca.crt server.crt && openssl x509 -in server.crt -noout -checkhost "$(machine)" | grep -q 'does match'
+	still_good server.crt && openssl verify -CAfile ca.crt server.crt && openssl x509 -in server.crt -noout -checkhost "$(machine)" | grep -q 'does match' &&
+		names_lan
 }
 
 # A CA of this state alone, for ten years, and a certificate by it for otad and the broker; renewed when they are about to expire, or when the machine has
