@@ -271,16 +271,17 @@ bool store_tasks_update(struct db *db, const struct task *const *tasks, size_t n
 	return sql_run_lists(db, &update_tasks, l, 11, err);
 }
 
-static const struct sql insert_events = {"events_insert",
-					 "INSERT INTO events (task_id, at, event, from_state, to_state, detail) SELECT task, " SQL_TIME(
-						 "at") ", event, from_state, to_state, detail"
-						       " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], "
-						       "$6::bigint[]) u(task, event, from_state, to_state, detail, at)"};
+static const struct sql insert_events = {
+	"events_insert", "INSERT INTO events (task_id, at, event, from_state, to_state, detail) SELECT task, " SQL_TIME(
+				 "$6::bigint") ", event, from_state, to_state, detail FROM unnest($1::bigint[], $2::text[],"
+					       " $3::text[], $4::text[], $5::text[]) u(task, event, from_state, to_state, detail)"};
 
 bool store_events_insert(struct db *db, const struct event_insert *rows, size_t n, int64_t now_ms, struct err *err)
 {
-	struct sql_list l[6];
-	for (size_t c = 0; c < 6; c++) {
+	enum { LISTS = 5 };
+	struct sql_args a = {0};
+	struct sql_list l[LISTS];
+	for (size_t c = 0; c < LISTS; c++) {
 		sql_list_init(&l[c]);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -289,9 +290,18 @@ bool store_events_insert(struct db *db, const struct event_insert *rows, size_t 
 		sql_list_text(&l[2], rows[i].from);
 		sql_list_text(&l[3], rows[i].to);
 		sql_list_text(&l[4], rows[i].detail);
-		sql_list_ms(&l[5], now_ms);
 	}
-	return sql_run_lists(db, &insert_events, l, 6, err);
+	bool whole = true;
+	for (size_t c = 0; c < LISTS; c++) {
+		whole = whole && buf_ok(&l[c].text);
+		sql_array(&a, &l[c]);
+	}
+	sql_i64(&a, now_ms);
+	bool ok = whole ? sql_run(db, &insert_events, &a, err) : err_set(err, ERR_INTERNAL, "out of memory");
+	for (size_t c = 0; c < LISTS; c++) {
+		sql_list_free(&l[c]);
+	}
+	return ok;
 }
 
 static const struct sql insert_audits = {"audits_insert",
