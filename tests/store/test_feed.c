@@ -388,7 +388,8 @@ static void a_device_s_binding_and_facts_are_followed(void **state)
 static void odd_texts_come_whole_through_a_full_load(void **state)
 {
 	(void)state;
-	change("BEGIN; UPDATE devices SET version = E'1\\t\\\\2\\n\\r\\b\\f\\0133' WHERE id = 1; UPDATE devices SET version = '\\N' WHERE id "
+	change("BEGIN; UPDATE devices SET version = E'1\\t\\\\2\\n\\r\\b\\f\\0133' WHERE id = 1; UPDATE devices SET version = '\\N' WHERE "
+	       "id "
 	       "= 2; UPDATE devices SET "
 	       "version = NULL WHERE id = 3; UPDATE devices SET version = '\\' WHERE id = 4; UPDATE devices SET version = '\\.' WHERE id = "
 	       "5;"
