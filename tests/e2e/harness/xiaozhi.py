@@ -32,7 +32,7 @@ def seed(name):
 class Device:
     def __init__(self, site, version="2.0.4", board="bread-compact-ml307", mac=None, board_type=None):
         self.site = site
-        self.mac = mac or "94:a9:90:2c:00:%02x" % next(numbers)
+        self.mac = mac or "94:a9:90:2c:%02x:%02x" % divmod(next(numbers), 256)
         self.uuid = str(uuid.uuid4())
         self.version = version
         self.elf = hashlib.sha256(version.encode()).hexdigest()
