@@ -235,6 +235,31 @@ def test_what_was_offered_before_kill_9_has_its_task(site, product):
     assert site.db.value("SELECT max(offers) FROM tasks") == 1
 
 
+def test_an_activation_that_was_acknowledged_survives_kill_9_of_service_and_database(site, product):
+    devices = [Device(site) for _ in range(12)]
+    codes = [device.check()["activation"]["code"] for device in devices]
+    acknowledged = []
+
+    def enter(pair):
+        with contextlib.suppress(Exception):  # the connection died with the service
+            if site.operator.post("/api/v2/xiaozhi/otaManage", {"code": pair[1], "productId": product}).code == 200:
+                acknowledged.append(pair[0])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        entering = [pool.submit(enter, pair) for pair in zip(devices, codes)]
+        until(lambda: len(acknowledged) >= 4, "some are acknowledged")
+        site.otad.kill()
+        site.cluster.kill()
+    assert all(one.done() for one in entering) and len(acknowledged) >= 4
+    site.cluster.start()
+    site.otad.start()
+    for device in acknowledged:
+        assert device.activate().must(200) and "activation" not in device.check()
+    for device in set(devices) - set(acknowledged):  # wholly or not at all
+        answer = device.check()
+        assert ("activation" in answer) != ("mqtt" in answer), answer
+
+
 def test_two_services_make_one_task_of_checks_at_the_same_instant(site, product):
     other = site.service("other", {"trusted_proxies": "127.0.0.1"})
     other.start()
