@@ -45,17 +45,6 @@ bool ids_add(struct batch *b, struct ids *ids, int64_t id)
 	return slot != NULL;
 }
 
-struct held *batch_hold(struct batch *b, const struct task *task)
-{
-	struct held *h = ids_add(b, &b->held_devices, task->device_id) && ids_add(b, &b->held_tasks, task->id)
-				 ? GROW(b, held, held_count, held_cap)
-				 : NULL;
-	if (h) {
-		h->task = *task;
-	}
-	return h;
-}
-
 struct held *batch_live(struct batch *b, int64_t device_id, const char *component)
 {
 	for (size_t i = b->held_count; i-- > 0;) {

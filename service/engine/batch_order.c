@@ -64,6 +64,16 @@ void batch_present_version(const struct batch *b, int64_t device_id, const char 
 	fleet_done(b->engine->fleet);
 }
 
+struct held *batch_hold(struct batch *b, const struct task *task)
+{
+	bool named = ids_add(b, &b->held_devices, task->device_id) && ids_add(b, &b->held_tasks, task->id);
+	struct held *h = named ? batch_grow(b, (void **)&b->held, &b->held_count, &b->held_cap, sizeof *h) : NULL;
+	if (h) {
+		h->task = *task;
+	}
+	return h;
+}
+
 struct held *batch_new_task(struct batch *b, const struct task *as, const char *by)
 {
 	struct task task = *as;
