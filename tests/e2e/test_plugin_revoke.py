@@ -144,6 +144,7 @@ def test_a_kill_in_the_middle_of_many_pages_loses_no_answered_one(broker, servic
     service.until(lambda: len(service.replies) >= 20, "some are answered")
     broker.kill()
     answered = [int(k[1:]) for k, reply in service.replies.items() if reply["ok"]]
+    assert answered, service.replies
     broker.start()
     back = broker.service("otad:back")
     status = back.ask("status")
