@@ -56,7 +56,7 @@ bool activation_begin(struct engine *e, struct worker *w, const struct activatio
 {
 	const struct config *c = e->config;
 	struct activation_limits limits = {c->activation_ttl, c->activation_max, c->activation_per_address};
-	struct activation_found found;
+	struct activation_found found = {0};
 	char challenge[UUID_SIZE];
 	*out = (struct activation){0};
 	text_uuid(challenge);
@@ -79,7 +79,7 @@ bool activation_begin(struct engine *e, struct worker *w, const struct activatio
 
 bool activation_ask(struct engine *e, struct worker *w, const struct activation_facts *facts, struct activation *out, struct err *err)
 {
-	struct activation_found found;
+	struct activation_found found = {0};
 	int64_t ttl = ttl_of(e);
 	*out = (struct activation){0};
 	if (!admit(facts, err) || !ADMIN_READ(w, err, store_activation_ask(db, facts->mac, facts->client_uuid, ttl, &found, err))) {

@@ -286,14 +286,17 @@ static bool submit(struct engine *e, struct note *note)
 	version.told = NULL;
 	note->version[0] = '\0';
 	note->evidence = false;
-	if (op) {
-		*f = (struct flying){e, version};
-		op->device_id = version.device_id;
-		fill_report(&version, &op->in.report);
-		op->done.hear = written;
-		op->done_ctx = f;
+	if (!op) {
+		free(f);
+		note_again(e->notes, &version);
+		return false;
 	}
-	if (!op || !op_submit(op, NULL)) {
+	*f = (struct flying){e, version};
+	op->device_id = version.device_id;
+	fill_report(&version, &op->in.report);
+	op->done.hear = written;
+	op->done_ctx = f;
+	if (!op_submit(op, NULL)) {
 		free(f);
 		note_again(e->notes, &version);
 		return false;

@@ -475,7 +475,7 @@ static void forget_mac(struct devices *d, struct device_entry *e, size_t n)
 bool devices_set_mac(struct devices *d, struct device_entry *e, const char *text)
 {
 	uint8_t mac[MAC_LEN];
-	char name[MAC_NAME_LEN + 1];
+	char name[MAC_NAME_LEN + 1] = "";
 	size_t n = (size_t)number_of(d, e->id);
 	if (*text && !text_unhex(text, mac, sizeof mac)) {
 		return false;

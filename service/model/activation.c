@@ -55,7 +55,7 @@ void activation_network(const char *address, char out[64])
 	} else {
 		memset(&v6.s6_addr[PREFIX_LEN], 0, sizeof v6.s6_addr - PREFIX_LEN);
 		inet_ntop(AF_INET6, &v6, out, 60);
-		strcat(out, "/64");
+		memcpy(out + strlen(out), "/64", sizeof "/64");
 	}
 }
 

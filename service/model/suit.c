@@ -121,7 +121,7 @@ static const struct told_partition *target(const struct told *told)
 		if (p && known) {
 			return p;
 		}
-		found = p && p->size < found->size ? p : found;
+		found = p && (!found || p->size < found->size) ? p : found;
 	}
 	return found;
 }
