@@ -185,6 +185,20 @@ END $_$;
 ALTER FUNCTION public.events_maintain(p_keep_after timestamp with time zone) OWNER TO otad_owner;
 
 --
+-- Name: mac_ranges_drop(); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.mac_ranges_drop() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM mac_ranges m USING gone WHERE m.rollout_id = gone.id AND gone.way = 'standing';
+    RETURN NULL;
+END $$;
+
+ALTER FUNCTION public.mac_ranges_drop() OWNER TO otad_owner;
+
+--
 -- Name: revocation_put(text, integer, boolean); Type: FUNCTION; Schema: public; Owner: otad_owner
 --
 
@@ -598,6 +612,31 @@ ALTER TABLE public.licences ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+--
+-- Name: mac_ranges; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.mac_ranges (
+    rollout_id bigint NOT NULL,
+    place integer NOT NULL,
+    kind text NOT NULL,
+    head text NOT NULL COLLATE pg_catalog."C",
+    first text COLLATE pg_catalog."C",
+    last text COLLATE pg_catalog."C",
+    said text,
+    CONSTRAINT mac_ranges_check CHECK (((octet_length(head) <= 64) AND ((kind = 'range'::text) OR (head <> ''::text)))),
+    CONSTRAINT mac_ranges_check1 CHECK (
+CASE
+    WHEN (kind = 'range'::text) THEN ((first IS NOT NULL) AND (last IS NOT NULL) AND (first <= last) AND starts_with(first, head) AND starts_with(last, head) AND (octet_length(first) = 12) AND (octet_length(last) = 12))
+    ELSE ((first IS NULL) AND (last IS NULL))
+END),
+    CONSTRAINT mac_ranges_kind_check CHECK ((kind = ANY (ARRAY['exact'::text, 'prefix'::text, 'range'::text]))),
+    CONSTRAINT mac_ranges_place_check CHECK ((place > 0)),
+    CONSTRAINT mac_ranges_said_check CHECK ((octet_length(said) <= 128))
+);
+
+ALTER TABLE public.mac_ranges OWNER TO otad_owner;
 
 --
 -- Name: operators; Type: TABLE; Schema: public; Owner: otad_owner
@@ -1026,6 +1065,13 @@ ALTER TABLE ONLY public.licences
     ADD CONSTRAINT licences_serial_key UNIQUE (serial);
 
 --
+-- Name: mac_ranges mac_ranges_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.mac_ranges
+    ADD CONSTRAINT mac_ranges_pkey PRIMARY KEY (rollout_id, place);
+
+--
 -- Name: operators operators_name_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
@@ -1202,6 +1248,12 @@ CREATE INDEX idempotency_at ON public.idempotency USING btree (at);
 CREATE INDEX licences_product ON public.licences USING btree (product_id, id);
 
 --
+-- Name: mac_ranges_head; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX mac_ranges_head ON public.mac_ranges USING btree (head);
+
+--
 -- Name: outbox_due; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
@@ -1272,6 +1324,12 @@ CREATE INDEX tokens_operator ON public.tokens USING btree (operator_id);
 --
 
 ALTER INDEX public.events_task ATTACH PARTITION public.events_default_task_id_at_idx;
+
+--
+-- Name: rollouts mac_ranges_drop; Type: TRIGGER; Schema: public; Owner: otad_owner
+--
+
+CREATE TRIGGER mac_ranges_drop AFTER DELETE ON public.rollouts REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.mac_ranges_drop();
 
 --
 -- Name: activations activations_licence_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
@@ -1515,6 +1573,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licences TO otad_service;
 --
 
 GRANT SELECT,USAGE ON SEQUENCE public.licences_id_seq TO otad_service;
+
+--
+-- Name: TABLE mac_ranges; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mac_ranges TO otad_service;
 
 --
 -- Name: TABLE operators; Type: ACL; Schema: public; Owner: otad_owner

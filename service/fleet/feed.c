@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "fleet/feed_ranges.h"
 #include "fleet/fleet.h"
 #include "metrics/metrics.h"
 #include "model/fix.h"
@@ -308,6 +309,8 @@ static bool load_kind(struct feed *f, enum change_kind kind, const struct load *
 		return store_load_products(f->db, f->seal, load, put_product, err);
 	case CHANGE_FIX:
 		return store_load_fixes(f->db, load, put_fix, err);
+	case CHANGE_RANGES:
+		return feed_ranges_load(f->fleet, f->db, load->ids, load->count, err);
 	case CHANGE_KINDS:
 		break; /* a kind of a newer replica */
 	}
@@ -350,7 +353,7 @@ static bool apply_rows(struct feed *f, struct change *c, struct err *err)
 		drop_missing(f, c, &p, drop);
 	}
 	free(p.found);
-	return ok;
+	return ok && (c->kind != CHANGE_ROLLOUT || feed_ranges_forget(f->fleet, c->ids, c->count, err));
 }
 
 /* --- everything --- */
@@ -361,9 +364,9 @@ static bool load_rows(struct feed *f, int64_t *position, struct err *err)
 	struct load all = {.ctx = &p};
 	int64_t oldest;
 	bool ok = store_feed_bounds(f->db, &oldest, position, err);
-	/* firmware before tasks and assignments: their file names carry its hash */
-	static const enum change_kind order[] = {CHANGE_PRODUCT, CHANGE_FIX,     CHANGE_DEVICE, CHANGE_FIRMWARE,
-						 CHANGE_TASK,    CHANGE_ROLLOUT, CHANGE_TOKEN};
+	/* firmware before tasks and assignments: their file names carry its hash; ranges before whom they hold back */
+	static const enum change_kind order[] = {CHANGE_PRODUCT, CHANGE_FIX,    CHANGE_DEVICE,  CHANGE_FIRMWARE,
+						 CHANGE_TASK,    CHANGE_RANGES, CHANGE_ROLLOUT, CHANGE_TOKEN};
 	for (size_t i = 0; ok && i < sizeof order / sizeof *order; i++) {
 		ok = load_kind(f, order[i], &all, err);
 		hold_end(&p.hold);
@@ -408,6 +411,9 @@ static bool apply_change(struct feed *f, struct change *c, struct err *err)
 {
 	if (c->count == 0) {
 		return load_all(f, err);
+	}
+	if (c->kind == CHANGE_RANGES) {
+		return feed_ranges_load(f->fleet, f->db, c->ids, c->count, err);
 	}
 	return c->kind == CHANGE_TOKEN ? apply_tokens(f, c, err) : apply_rows(f, c, err);
 }

@@ -21,6 +21,7 @@ struct fleet {
 	struct products *products;
 	struct fixes *fixes;
 	struct standings *standings;
+	struct ranges *ranges;
 	struct map firmware;         /* id -> fleet_firmware */
 	struct map firmware_by_head; /* first 8 bytes of the hash -> one of them */
 	struct map firmware_by_name; /* hash(product, name) -> one of them */
@@ -38,7 +39,7 @@ struct fleet {
 static bool new_parts(struct fleet *f)
 {
 	return (f->devices = devices_new()) && (f->products = products_new()) && (f->fixes = fixes_new()) &&
-	       (f->standings = standings_new());
+	       (f->standings = standings_new()) && (f->ranges = ranges_new());
 }
 
 static void free_parts(struct fleet *f)
@@ -47,6 +48,7 @@ static void free_parts(struct fleet *f)
 	products_free(&f->products);
 	fixes_free(&f->fixes);
 	standings_free(&f->standings);
+	ranges_free(&f->ranges);
 }
 
 struct fleet *fleet_new(const struct digest_key *alias_key, int64_t push_ttl_ms)
@@ -202,6 +204,10 @@ const struct standings *fleet_standings(const struct fleet *f)
 {
 	return f->standings;
 }
+const struct ranges *fleet_ranges(const struct fleet *f)
+{
+	return f->ranges;
+}
 bool fleet_is_revoked(const struct fleet *f, int64_t task_id)
 {
 	return map_get(&f->revoked, key(task_id)) != NULL;
@@ -325,6 +331,14 @@ bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t pro
 bool fleet_put_product(struct fleet *f, const struct product *product, const struct voice *voice, const struct voice_means *means)
 {
 	return products_put(f->products, product, voice, means, f->generation);
+}
+
+void fleet_put_ranges(struct fleet *f, struct ranges_edit *edit, const int64_t *rollouts, size_t n)
+{
+	ranges_edit_swap(f->ranges, edit);
+	for (size_t i = 0; rollouts && i < n; i++) {
+		standings_set_named(f->standings, rollouts[i], ranges_has(f->ranges, rollouts[i]));
+	}
 }
 
 void fleet_drop_product(struct fleet *f, int64_t id)

@@ -15,6 +15,7 @@
 #include "common/alias.h"
 #include "fleet/devices.h"
 #include "fleet/products.h"
+#include "fleet/ranges.h"
 #include "fleet/standings.h"
 #include "model/nouns.h"
 #include "model/task.h"
@@ -100,6 +101,8 @@ const struct fleet_product *fleet_product_of_board(const struct fleet *fleet, co
 /* Must this firmware go, whatever else stands against an update? */
 bool fleet_is_forced_fix(const struct fleet *fleet, const char *version, const char *board_name, const char *board_type);
 const struct standings *fleet_standings(const struct fleet *fleet);
+/* Which devices the rollouts are for. A rollout is for the whole product only where neither these nor its `named` say otherwise. */
+const struct ranges *fleet_ranges(const struct fleet *fleet);
 bool fleet_is_revoked(const struct fleet *fleet, int64_t task_id);
 /* Walks the live tasks. */
 const struct fleet_task *fleet_task_next(const struct fleet *fleet, size_t *at);
@@ -156,6 +159,8 @@ void fleet_revoke(struct fleet *fleet, int64_t task_id);
 bool fleet_put_assignment(struct fleet *fleet, const struct rollout *rollout); /* ended: removed */
 /* The same for a standing rollout; an ended one is kept for the tasks of it that go on. */
 bool fleet_put_standing(struct fleet *fleet, const struct rollout *rollout);
+/* The edit that was made of fleet_ranges(), on this thread and off the lock. rollouts: those that it named; NULL = all. */
+void fleet_put_ranges(struct fleet *fleet, struct ranges_edit *edit, const int64_t *rollouts, size_t n);
 /* fleet_put_task() notes it too; of tasks that have ended this is all there is. */
 void fleet_note_past(struct fleet *fleet, const struct task *task);
 void fleet_outrank(struct fleet *fleet, int64_t rollout_id, int64_t device_id);

@@ -111,16 +111,25 @@ static struct standing_rollout *add(struct standings *s, const struct rollout *r
 bool standings_put(struct standings *s, const struct rollout *r, uint16_t generation)
 {
 	struct standing_rollout *own = map_get(&s->by_id, key(r->id));
-	own = own ? own : add(s, r); /* nothing of it ever changes but its end */
+	own = own ? own : add(s, r); /* nothing of it ever changes but its end, and whether it has ranges */
 	if (!own) {
 		return false;
 	}
+	own->named = r->named;
 	own->generation = generation;
 	if (r->ended_ms) {
 		own->ended_ms = r->ended_ms;
 		free_past(own); /* nobody asks any more */
 	}
 	return true;
+}
+
+void standings_set_named(struct standings *s, int64_t rollout_id, bool named)
+{
+	struct standing_rollout *own = map_get(&s->by_id, key(rollout_id));
+	if (own) {
+		own->named = named;
+	}
 }
 
 void standings_drop(struct standings *s, int64_t rollout_id)

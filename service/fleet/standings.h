@@ -16,6 +16,7 @@ struct standing_rollout {
 	int64_t id, product_id, firmware_id, created_ms;
 	int64_t ended_ms; /* not 0: replaced, but tasks of it go on */
 	uint16_t generation;
+	bool named; /* it has ranges: for nobody else than whom they name. Also while they are not in the snapshot (yet) */
 	char component[COMPONENT_SIZE];
 	char version_name[VERSION_SIZE]; /* what the operator calls the image; "" = as its firmware says */
 	char description[DESCRIPTION_SIZE];
@@ -43,6 +44,7 @@ const struct standing_rollout *standings_get(const struct standings *s, int64_t 
 struct standing_past standings_past(const struct standing_rollout *standing, int64_t device_id);
 
 bool standings_put(struct standings *s, const struct rollout *rollout, uint16_t generation);
+void standings_set_named(struct standings *s, int64_t rollout_id, bool named);
 void standings_drop(struct standings *s, int64_t rollout_id);
 /* A later task replaces an earlier one; of the same task what has ended stays ended, and success stays success. Of a rollout that is not
  * here, or has ended: nothing is kept. */

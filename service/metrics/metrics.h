@@ -63,6 +63,7 @@ struct buf;
 	X(FEED_POSITION, GAUGE, "otad_feed_position", "", "Position in the change feed.")                                              \
 	X(FEED_RELOADS, COUNTER, "otad_feed_reloads_total", "", "Full reloads of the snapshot.")                                       \
 	X(DEVICES, GAUGE, "otad_devices", "", "Devices in the snapshot.")                                                              \
+	X(RANGES, GAUGE, "otad_ranges", "", "Entries in the snapshot that say whom rollouts are for.")                                 \
 	X(TASKS_LIVE, GAUGE, "otad_tasks_live", "", "Live tasks in the snapshot.")                                                     \
 	X(CACHE_FILLS, COUNTER, "otad_cache_fills_total", "", "Artifacts fetched from the database into the cache.")                   \
 	X(CACHE_CORRUPT, COUNTER, "otad_cache_corrupt_total", "", "Cached artifacts found altered and thrown away.")                   \

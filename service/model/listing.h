@@ -7,6 +7,7 @@
 
 #include "model/nouns.h"
 #include "model/product.h"
+#include "model/range.h"
 #include "model/task.h"
 
 /* Ascending ids after `after` (0 = from the start), at most `limit`. Ids of 0 and an empty name: any. */
@@ -33,6 +34,14 @@ struct standing_row {
 	char firmware_name[FIRMWARE_NAME_SIZE];
 	char product_name[TEXT_SIZE];
 	char created_by[NAME_SIZE];
+};
+
+/* An entry of a rollout's list of ranges. */
+struct range_row {
+	int64_t rollout_id;
+	int64_t place; /* in the list, from 1 */
+	struct range range;
+	char said[RANGE_SAID_MAX + 1]; /* as it was written */
 };
 
 struct task_row {

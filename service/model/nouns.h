@@ -102,6 +102,7 @@ struct rollout {
 	char component[COMPONENT_SIZE];
 	char version_name[VERSION_SIZE];
 	char description[DESCRIPTION_SIZE];
+	bool named; /* standing: it has ranges */
 	int64_t created_ms;
 	int64_t ended_ms;
 };

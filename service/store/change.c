@@ -10,7 +10,7 @@
 
 static const char *const kind_names[CHANGE_KINDS] = {
 	[CHANGE_PRODUCT] = "product", [CHANGE_DEVICE] = "device", [CHANGE_FIRMWARE] = "firmware", [CHANGE_ROLLOUT] = "rollout",
-	[CHANGE_TASK] = "task",       [CHANGE_TOKEN] = "token",   [CHANGE_FIX] = "forced_fix",
+	[CHANGE_TASK] = "task",       [CHANGE_TOKEN] = "token",   [CHANGE_FIX] = "forced_fix",    [CHANGE_RANGES] = "ranges",
 };
 
 const char *store_change_name(enum change_kind kind)

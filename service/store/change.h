@@ -15,6 +15,7 @@ enum change_kind {
 	CHANGE_PRODUCT,
 	CHANGE_DEVICE,
 	CHANGE_FIRMWARE,
+	CHANGE_RANGES,  /* ids are rollouts': whom they are for */
 	CHANGE_ROLLOUT, /* passive assignments, standing rollouts */
 	CHANGE_TASK,
 	CHANGE_FIX,   /* forced fixes */

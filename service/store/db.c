@@ -15,7 +15,7 @@
 #include "metrics/metrics.h"
 #include "store/sql.h"
 
-enum { PREPARED_MAX = 128, PIPELINE_MAX = 64 };
+enum { PREPARED_MAX = 128, PIPELINE_MAX = 64, COPY_BLOCK = 64 * 1024, COPY_LINE_MAX = 4096 };
 
 /* A statement that was sent in a pipeline and not yet answered. */
 struct sent {
@@ -425,6 +425,51 @@ bool sql_copy_out(struct db *db, const char *text, void (*row)(void *ctx, char *
 			row(ctx, lines[i]);
 			PQfreemem(lines[i]);
 		}
+	}
+	scoped_result PGresult *ended = PQgetResult(db->conn);
+	bool ok = PQresultStatus(ended) == PGRES_COMMAND_OK || fail(db, ended, "copy", err);
+	scoped_result PGresult *none = ended ? PQgetResult(db->conn) : NULL;
+	(void)none;
+	return ok;
+}
+
+/* Sends the lines in blocks. False: the connection is lost. */
+static bool send_lines(PGconn *conn, bool (*next)(void *ctx, struct buf *line), void *ctx, int64_t *count)
+{
+	char block[COPY_BLOCK];
+	struct buf out;
+	bool sent = true;
+	buf_init_fixed(&out, block, sizeof block);
+	for (bool more = true; sent && more;) {
+		size_t before = out.len;
+		more = next(ctx, &out);
+		if (more) {
+			buf_putc(&out, '\n');
+			(*count)++;
+		}
+		if (!buf_ok(&out)) {
+			return PQputCopyEnd(conn, "a line is too long") == 1; /* and the answer says so */
+		}
+		if (out.len > COPY_BLOCK - COPY_LINE_MAX || (!more && before > 0)) {
+			sent = PQputCopyData(conn, out.data, (int)out.len) == 1;
+			buf_reset(&out);
+		}
+	}
+	return sent && PQputCopyEnd(conn, NULL) == 1;
+}
+
+bool sql_copy_in(struct db *db, const char *text, bool (*next)(void *ctx, struct buf *line), void *ctx, int64_t *count, struct err *err)
+{
+	*count = 0;
+	if (!ensure_conn(db, err)) {
+		return false;
+	}
+	scoped_result PGresult *begun = PQexec(db->conn, text);
+	if (PQresultStatus(begun) != PGRES_COPY_IN) {
+		return fail(db, begun, "copy", err);
+	}
+	if (!send_lines(db->conn, next, ctx, count)) {
+		return fail(db, NULL, "copy", err);
 	}
 	scoped_result PGresult *ended = PQgetResult(db->conn);
 	bool ok = PQresultStatus(ended) == PGRES_COMMAND_OK || fail(db, ended, "copy", err);

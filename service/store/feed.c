@@ -14,6 +14,7 @@
 #include "common/secret.h"
 #include "model/fix.h"
 #include "model/product.h"
+#include "model/range.h"
 #include "model/told.h"
 #include "model/voice.h"
 #include "store/rows.h"
@@ -358,6 +359,44 @@ static const struct loader firmware = LOADER("firmware", FIRMWARE_COLUMNS " FROM
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err)
 {
 	return run_load(db, &firmware, load, &(struct firmware_row){row}, err);
+}
+
+struct range_line {
+	const struct load *load;
+	store_range_row *row;
+	bool odd;
+};
+
+static void give_range_line(void *ctx, char *line)
+{
+	enum { PRODUCT, ROLLOUT, KIND, HEAD, FIRST, LAST, FIELDS };
+	struct range_line *l = ctx;
+	struct range range;
+	char *f[FIELDS];
+	if (sql_copy_fields(line, f, FIELDS) && range_make(f[KIND], f[HEAD], f[FIRST], f[LAST], &range)) {
+		l->row(l->load->ctx, strtoll(f[PRODUCT], NULL, 10), strtoll(f[ROLLOUT], NULL, 10), &range);
+	} else {
+		l->odd = true;
+	}
+}
+
+/* Also those of few rollouts may be a million. */
+bool store_load_ranges(struct db *db, const struct load *load, store_range_row *row, struct err *err)
+{
+	struct range_line line = {.load = load, .row = row};
+	scoped_list struct sql_list text; /* COPY takes no parameters; ids are numbers */
+	sql_list_init(&text);
+	buf_reset(&text.text);
+	buf_puts(&text.text, "COPY (SELECT r.product_id, m.rollout_id, m.kind, m.head, m.first, m.last FROM mac_ranges m JOIN rollouts r"
+			     " ON r.id = m.rollout_id WHERE r.ended_at IS NULL");
+	for (size_t i = 0; load->ids && i < load->count; i++) {
+		buf_puts(&text.text, i ? "," : " AND m.rollout_id IN (");
+		buf_put_i64(&text.text, load->ids[i]);
+	}
+	buf_puts(&text.text, load->ids && load->count ? ")) TO STDOUT" : ") TO STDOUT");
+	const char *copy = buf_cstr(&text.text);
+	return (buf_ok(&text.text) || err_set(err, ERR_INTERNAL, "out of memory")) && sql_copy_out(db, copy, give_range_line, &line, err) &&
+	       (!line.odd || err_set(err, ERR_INTERNAL, "database: a line of ranges cannot be read"));
 }
 
 struct rollout_row {

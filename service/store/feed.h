@@ -14,6 +14,7 @@ struct db;
 struct err;
 struct fix;     /* model/fix.h */
 struct product; /* model/product.h */
+struct range;   /* model/range.h */
 struct seal_key;
 struct voice; /* model/voice.h */
 struct voice_means;
@@ -69,6 +70,9 @@ struct device_row {
 bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device_row *), struct err *err);
 /* Firmware that is not deleted. */
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err);
+/* The ranges of active rollouts, as they come: load's ids are the rollouts'. */
+typedef void store_range_row(void *ctx, int64_t product_id, int64_t rollout_id, const struct range *range);
+bool store_load_ranges(struct db *db, const struct load *load, store_range_row *row, struct err *err);
 /* Active passive assignments and standing rollouts, and standing ones that have ended while tasks of them go on. */
 bool store_load_rollouts(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err);
 /* All tasks of a standing rollout, ascending: id, rollout_id, device_id, way, offers, state and code are set. */

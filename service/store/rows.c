@@ -64,6 +64,7 @@ void rows_rollout(const PGresult *r, int row, struct rollout *o)
 		.task_id = sql_get_i64(r, row, 5),
 		.created_ms = sql_get_i64(r, row, 9),
 		.ended_ms = sql_get_i64(r, row, 10),
+		.named = sql_get_bool(r, row, 11),
 	};
 	rollout_way_parse(sql_get_text(r, row, 1), &o->way);
 	sql_copy_text(r, row, 6, o->component, sizeof o->component);

@@ -30,8 +30,9 @@ void rows_firmware(const PGresult *r, int row, struct firmware *out);
 #define ROLLOUT_COLUMNS                                                                                                                 \
 	"r.id, r.way, r.product_id, r.device_id, r.firmware_id, (SELECT max(x.id) FROM tasks x WHERE x.rollout_id = r.id AND x.way <> " \
 	"'push'), r.component,"                                                                                                         \
-	" r.version_name, r.description, " SQL_MS("r.created_at") ", " SQL_MS("r.ended_at")
-enum { ROLLOUT_COLUMN_COUNT = 11 };
+	" r.version_name, r.description, " SQL_MS("r.created_at") ", " SQL_MS(                                                          \
+		"r.ended_at") ", EXISTS (SELECT FROM mac_ranges y WHERE y.rollout_id = r.id)"
+enum { ROLLOUT_COLUMN_COUNT = 12 };
 void rows_rollout(const PGresult *r, int row, struct rollout *out);
 
 /* Of products p. */

@@ -172,6 +172,32 @@ bool sql_copy_fields(char *line, char **fields, size_t n)
 	return line == NULL;
 }
 
+void sql_copy_field(struct buf *line, const char *s, size_t len)
+{
+	if (!s) {
+		buf_puts(line, "\\N");
+		return;
+	}
+	for (size_t i = 0; i < len; i++) {
+		switch (s[i]) {
+		case '\\':
+			buf_puts(line, "\\\\");
+			break;
+		case '\t':
+			buf_puts(line, "\\t");
+			break;
+		case '\n':
+			buf_puts(line, "\\n");
+			break;
+		case '\r':
+			buf_puts(line, "\\r");
+			break;
+		default:
+			buf_putc(line, s[i]);
+		}
+	}
+}
+
 int64_t sql_get_i64(const PGresult *r, int row, int col)
 {
 	return strtoll(PQgetvalue(r, row, col), NULL, 10);

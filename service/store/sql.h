@@ -69,6 +69,11 @@ enum { SQL_BURST = 500 };
 bool sql_copy_out(struct db *db, const char *text, void (*row)(void *ctx, char *line), void *ctx, struct err *err);
 /* Cuts the line into n fields, in place; NULL reads as "". False: it has another number of them. */
 bool sql_copy_fields(char *line, char **fields, size_t n);
+/* Runs "COPY ... FROM STDIN" (text) with what next() puts into the buffer, line by line, until it says false; *count lines.
+ * A line has at most 4,096 bytes. */
+bool sql_copy_in(struct db *db, const char *text, bool (*next)(void *ctx, struct buf *line), void *ctx, int64_t *count, struct err *err);
+/* A field of such a line: escaped; NULL = NULL. */
+void sql_copy_field(struct buf *line, const char *s, size_t len);
 PGconn *sql_conn(struct db *db);
 /* Does this server process serve a connection of the same configuration as db's (the same engine's)? Any thread. */
 bool sql_is_own_backend(const struct db *db, int pid);
