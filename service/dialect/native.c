@@ -7,6 +7,7 @@
 #include "dialect/native_licence.h"
 #include "dialect/native_noun.h"
 #include "dialect/native_order.h"
+#include "dialect/native_range.h"
 #include "dialect/native_voice.h"
 #include "dialect/problem.h"
 #include "http/request.h"
@@ -131,6 +132,10 @@ static const struct http_route routes[] = {
 	READ("rollouts/{id}", rollout_get, ROLE_VIEWER),
 	WITH_JSON("POST", "rollouts", rollout_create, ROLE_OPERATOR),
 	REMOVE("rollouts/{id}", rollout_remove, ROLE_OPERATOR),
+	READ("rollouts/{id}/ranges", native_range_list, ROLE_VIEWER),
+	WITH_BODY("POST", "rollouts/{id}/ranges/import", "text/csv", NATIVE_RANGE_IMPORT_MAX, native_range_import, ROLE_OPERATOR),
+	REMOVE("rollouts/{id}/ranges", native_range_clear, ROLE_OPERATOR),
+	READ("ranges", native_range_naming, ROLE_VIEWER),
 	READ("audit", audit_list, ROLE_ADMIN),
 };
 

@@ -108,6 +108,22 @@ bool admin_rollout_cancel(struct engine *e, struct worker *w, const struct actor
 bool admin_rollout_get(struct worker *w, int64_t id, struct standing_row *out, struct err *err);
 bool admin_rollout_list(struct worker *w, const struct page *page, struct standing_row **out, size_t *count, struct err *err);
 
+/* Which devices a standing rollout is for; none: the whole product. An import adds at the end of the list or replaces it, all or nothing.
+ * ERR_NOT_FOUND: it is not active. */
+struct admin_range_import {
+	int64_t rollout_id;
+	bool replace;
+};
+bool admin_range_import(struct engine *e, struct worker *w, const struct actor *actor, const struct admin_range_import *import,
+			const struct range_source *source, int64_t *count, struct err *err);
+bool admin_range_clear(struct engine *e, struct worker *w, const struct actor *actor, int64_t rollout_id, struct err *err);
+/* page: after = a place in the list, limit. *total: all of them. */
+bool admin_range_list(struct worker *w, int64_t rollout_id, const struct page *page, struct range_row **out, size_t *count, int64_t *total,
+		      struct err *err);
+/* The entries of all rollouts (of page->product_id) that name this identifier (range_normalise()), at most page->limit. */
+bool admin_range_naming(struct worker *w, const char *identifier, const struct page *page, struct range_row **out, size_t *count,
+			struct err *err);
+
 bool admin_task_get(struct worker *w, int64_t id, struct task_row *out, struct err *err);
 /* page->name: state */
 bool admin_task_list(struct worker *w, const struct page *page, struct task_row **out, size_t *count, struct err *err);

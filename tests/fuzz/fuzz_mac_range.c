@@ -1,9 +1,10 @@
-/* Lists of ranges, and whom they name. The first line is a device's identifier, the rest the list. */
+/* Lists and files of ranges, and whom they name. The first line is a device's identifier, the rest the list. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
 #include "common/scoped.h"
+#include "dialect/native_range_csv.h"
 #include "fuzz.h"
 #include "model/range.h"
 
@@ -37,6 +38,27 @@ static void check_identifier(const char *line, char id[RANGE_ID_SIZE])
 	}
 }
 
+/* The same text as a file: as many entries come as were counted, each time. */
+static void check_file(const char *text, size_t len)
+{
+	struct native_range_csv csv;
+	struct err err = {0};
+	struct range r;
+	bool ok = native_range_csv_read(&csv, text, len, &err);
+	CHECK(ok == (err.kind == ERR_NONE) && ok == (csv.count > 0));
+	for (int twice = 0; ok && twice < 2; twice++) {
+		char last[RANGE_ID_SIZE];
+		size_t n = 0;
+		native_range_csv_rewind(&csv);
+		for (; native_range_csv_next(&csv, &r); n++) {
+			CHECK(!r.said && (n == 0 || strncmp(last, r.head, NATIVE_RANGE_KEY) <= 0));
+			memcpy(last, r.head, sizeof last);
+		}
+		CHECK(n == csv.count);
+	}
+	native_range_csv_free(&csv);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, size};
@@ -53,5 +75,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_entry(&list.rows[i], id);
 	}
 	range_list_free(&list);
+	check_file(text, len);
 	return 0;
 }
