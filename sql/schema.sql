@@ -498,12 +498,27 @@ CREATE TABLE public.firmware (
     image_version text,
     idf_version text,
     elf_sha256 bytea,
-    CONSTRAINT firmware_check CHECK (((sha256 IS NULL) = (deleted_at IS NOT NULL))),
+    url text DEFAULT ''::text NOT NULL,
+    told_md5 text DEFAULT ''::text NOT NULL,
+    told_size text DEFAULT ''::text NOT NULL,
+    customize text DEFAULT ''::text NOT NULL,
+    force boolean DEFAULT false NOT NULL,
+    allow_downgrade boolean DEFAULT false NOT NULL,
+    CONSTRAINT firmware_bytes_check CHECK (
+CASE
+    WHEN (deleted_at IS NULL) THEN ((sha256 IS NOT NULL) OR (url <> ''::text))
+    ELSE (sha256 IS NULL)
+END),
     CONSTRAINT firmware_component_check CHECK ((component ~ '^[a-z0-9_]{1,16}$'::text)),
+    CONSTRAINT firmware_customize_check CHECK ((octet_length(customize) <= 256)),
     CONSTRAINT firmware_elf_sha256_check CHECK ((length(elf_sha256) = 32)),
     CONSTRAINT firmware_facts_check CHECK (((chip IS NOT NULL) OR ((project IS NULL) AND (image_version IS NULL) AND (idf_version IS NULL)))),
+    CONSTRAINT firmware_file_check CHECK (((url = ''::text) OR (version IS NOT NULL))),
     CONSTRAINT firmware_image_check CHECK (((chip IS NULL) = (elf_sha256 IS NULL))),
-    CONSTRAINT firmware_name_check CHECK (((length(name) >= 1) AND (length(name) <= 128)))
+    CONSTRAINT firmware_name_check CHECK (((length(name) >= 1) AND (length(name) <= 128))),
+    CONSTRAINT firmware_told_md5_check CHECK ((octet_length(told_md5) <= 64)),
+    CONSTRAINT firmware_told_size_check CHECK ((octet_length(told_size) <= 32)),
+    CONSTRAINT firmware_url_check CHECK ((octet_length(url) <= 256))
 );
 
 ALTER TABLE public.firmware OWNER TO otad_owner;
@@ -754,10 +769,15 @@ CREATE TABLE public.rollouts (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     ended_at timestamp with time zone,
     end_reason text,
+    ranked boolean DEFAULT false NOT NULL,
+    stage text DEFAULT 'online'::text NOT NULL,
     CONSTRAINT rollouts_check CHECK (((kind = 'single'::text) = (device_id IS NOT NULL))),
     CONSTRAINT rollouts_check1 CHECK (((kind = 'standing'::text) = (way = 'standing'::text))),
     CONSTRAINT rollouts_end_reason_check CHECK ((end_reason = ANY (ARRAY['done'::text, 'cancelled'::text, 'superseded'::text, 'replaced'::text]))),
     CONSTRAINT rollouts_kind_check CHECK ((kind = ANY (ARRAY['single'::text, 'standing'::text]))),
+    CONSTRAINT rollouts_ranked_check CHECK (((ranked = false) OR (way = 'standing'::text))),
+    CONSTRAINT rollouts_stage_check CHECK ((stage = ANY (ARRAY['test'::text, 'online'::text, 'invalid'::text]))),
+    CONSTRAINT rollouts_stage_check1 CHECK ((ranked OR (stage = 'online'::text))),
     CONSTRAINT rollouts_way_check CHECK ((way = ANY (ARRAY['push'::text, 'passive'::text, 'standing'::text])))
 );
 
@@ -1224,6 +1244,12 @@ CREATE INDEX events_task ON ONLY public.events USING btree (task_id, at);
 CREATE INDEX events_default_task_id_at_idx ON public.events_default USING btree (task_id, at);
 
 --
+-- Name: firmware_files; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE UNIQUE INDEX firmware_files ON public.firmware USING btree (product_id, component, version) WHERE ((url <> ''::text) AND (deleted_at IS NULL));
+
+--
 -- Name: firmware_name; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
@@ -1272,10 +1298,16 @@ CREATE INDEX rollouts_firmware ON public.rollouts USING btree (firmware_id) WHER
 CREATE UNIQUE INDEX rollouts_passive ON public.rollouts USING btree (device_id, component) WHERE ((way = 'passive'::text) AND (ended_at IS NULL));
 
 --
+-- Name: rollouts_ranked; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE UNIQUE INDEX rollouts_ranked ON public.rollouts USING btree (firmware_id) WHERE (ranked AND (ended_at IS NULL));
+
+--
 -- Name: rollouts_standing; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
-CREATE UNIQUE INDEX rollouts_standing ON public.rollouts USING btree (product_id, component) WHERE ((way = 'standing'::text) AND (ended_at IS NULL));
+CREATE UNIQUE INDEX rollouts_standing ON public.rollouts USING btree (product_id, component) WHERE ((way = 'standing'::text) AND (NOT ranked) AND (ended_at IS NULL));
 
 --
 -- Name: rollouts_standing_firmware; Type: INDEX; Schema: public; Owner: otad_owner

@@ -211,7 +211,7 @@ static void put_rollout(void *ctx, const struct rollout *rollout)
 	struct fleet *fleet = put_begin(ctx, rollout->id);
 	if (rollout->way == WAY_STANDING) {
 		fleet_put_standing(fleet, rollout);
-		struct rolling *note = rollout->ended_ms ? NULL : calloc(1, sizeof *note);
+		struct rolling *note = rollout->ended_ms || !rollout->task_id ? NULL : calloc(1, sizeof *note);
 		if (note) {
 			*note = (struct rolling){.id = rollout->id, .next = p->standing};
 			p->standing = note;

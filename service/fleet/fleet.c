@@ -7,6 +7,7 @@
 #include "common/map.h"
 #include "common/text.h"
 #include "fleet/fixes.h"
+#include "fleet/roster.h"
 #include "metrics/metrics.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ENDED_RING = 4096, WALK = 4096 };
@@ -22,6 +23,7 @@ struct fleet {
 	struct fixes *fixes;
 	struct standings *standings;
 	struct ranges *ranges;
+	struct roster *roster;
 	struct map firmware;         /* id -> fleet_firmware */
 	struct map firmware_by_head; /* first 8 bytes of the hash -> one of them */
 	struct map firmware_by_name; /* hash(product, name) -> one of them */
@@ -39,7 +41,7 @@ struct fleet {
 static bool new_parts(struct fleet *f)
 {
 	return (f->devices = devices_new()) && (f->products = products_new()) && (f->fixes = fixes_new()) &&
-	       (f->standings = standings_new()) && (f->ranges = ranges_new());
+	       (f->standings = standings_new()) && (f->ranges = ranges_new()) && (f->roster = roster_new());
 }
 
 static void free_parts(struct fleet *f)
@@ -49,6 +51,7 @@ static void free_parts(struct fleet *f)
 	fixes_free(&f->fixes);
 	standings_free(&f->standings);
 	ranges_free(&f->ranges);
+	roster_free(&f->roster);
 }
 
 struct fleet *fleet_new(const struct digest_key *alias_key, int64_t push_ttl_ms)
@@ -207,6 +210,10 @@ const struct standings *fleet_standings(const struct fleet *f)
 const struct ranges *fleet_ranges(const struct fleet *f)
 {
 	return f->ranges;
+}
+const struct roster *fleet_roster(const struct fleet *f)
+{
+	return f->roster;
 }
 bool fleet_is_revoked(const struct fleet *f, int64_t task_id)
 {
@@ -450,45 +457,60 @@ static void unlink_firmware(struct fleet *f, const struct fleet_firmware *fw)
 	if (map_get(&f->firmware_by_name, name) == fw) {
 		map_remove(&f->firmware_by_name, name);
 	}
-	if (map_get(&f->firmware_by_head, head) != fw) {
+	if (*fw->firmware.url) {
+		roster_drop(f->roster, fw->firmware.product_id, fw->firmware.id);
+	}
+	if (fw->firmware.external || map_get(&f->firmware_by_head, head) != fw) {
 		return;
 	}
 	map_remove(&f->firmware_by_head, head);
 	struct map_slot *slot;
 	for (size_t i = 0; (slot = map_next(&f->firmware, &i));) {
 		const struct fleet_firmware *other = slot->value;
-		if (other != fw && head_key(other->firmware.artifact.sha256) == head) {
+		if (other != fw && !other->firmware.external && head_key(other->firmware.artifact.sha256) == head) {
 			map_put(&f->firmware_by_head, head, slot->value);
 			return;
 		}
 	}
 }
 
+/* Takes the row over and makes it found by all that it has: no hash where the bytes are not ours. */
+static bool link_firmware(struct fleet *f, struct fleet_firmware *fw, const struct firmware *row)
+{
+	fw->firmware = *row;
+	fw->md5[0] = fw->sha256[0] = '\0';
+	if (!row->external) {
+		text_hex(fw->md5, row->artifact.md5, sizeof row->artifact.md5);
+		text_hex(fw->sha256, row->artifact.sha256, sizeof row->artifact.sha256);
+	}
+	return (row->external || map_put(&f->firmware_by_head, head_key(row->artifact.sha256), fw)) &&
+	       (!*row->url || roster_put(f->roster, row->product_id, row->id)) &&
+	       map_put(&f->firmware_by_name, name_key(row->product_id, row->name), fw);
+}
+
 bool fleet_put_firmware(struct fleet *f, const struct firmware *firmware)
 {
 	struct fleet_firmware *fw = map_get(&f->firmware, key(firmware->id));
 	if (fw) {
-		if (firmware->rev >= fw->firmware.rev) {
+		fw->generation = f->generation;
+		if (firmware->rev < fw->firmware.rev) {
+			return true;
+		}
+		if (!*firmware->url) { /* nothing else of it ever changes */
 			text_copy(fw->firmware.version, sizeof fw->firmware.version, firmware->version);
 			fw->firmware.rev = firmware->rev;
+			return true;
 		}
-		fw->generation = f->generation;
-		return true;
+		unlink_firmware(f, fw);
+		return link_firmware(f, fw, firmware);
 	}
 	fw = calloc(1, sizeof *fw);
-	if (!fw) {
-		return false;
-	}
-	fw->firmware = *firmware;
-	fw->generation = f->generation;
-	text_hex(fw->md5, firmware->artifact.md5, sizeof firmware->artifact.md5);
-	text_hex(fw->sha256, firmware->artifact.sha256, sizeof firmware->artifact.sha256);
-	if (!map_put(&f->firmware, key(firmware->id), fw)) {
+	if (!fw || !map_put(&f->firmware, key(firmware->id), fw)) {
 		free(fw);
 		return false;
 	}
-	return map_put(&f->firmware_by_head, head_key(firmware->artifact.sha256), fw) &&
-	       map_put(&f->firmware_by_name, name_key(firmware->product_id, firmware->name), fw);
+	fw->generation = f->generation;
+	return link_firmware(f, fw, firmware);
 }
 
 void fleet_drop_firmware(struct fleet *f, int64_t id)
@@ -514,7 +536,7 @@ static void make_alias(const struct fleet *f, struct alias a, int64_t firmware_i
 {
 	const struct fleet_firmware *fw = fleet_firmware(f, firmware_id);
 	out[0] = '\0';
-	if (fw) {
+	if (fw && !fw->firmware.external) {
 		memcpy(a.sha_head, fw->firmware.artifact.sha256, sizeof a.sha_head);
 		alias_make(f->alias_key, &a, out);
 	}
@@ -614,6 +636,7 @@ void fleet_note_past(struct fleet *f, const struct task *t)
 {
 	if (t->way == WAY_STANDING) {
 		struct standing_past past = {.task_id = t->id,
+					     .made_ms = t->created_ms,
 					     .offers = t->offers,
 					     .state = t->state,
 					     .rolled_back = t->state == TASK_FAILED && strcmp(t->code, "rolled_back") == 0};

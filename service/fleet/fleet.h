@@ -21,7 +21,8 @@
 #include "model/task.h"
 
 struct digest_key;
-struct fix; /* model/fix.h */
+struct roster; /* fleet/roster.h */
+struct fix;    /* model/fix.h */
 struct fleet;
 
 struct fleet_firmware {
@@ -103,6 +104,7 @@ bool fleet_is_forced_fix(const struct fleet *fleet, const char *version, const c
 const struct standings *fleet_standings(const struct fleet *fleet);
 /* Which devices the rollouts are for. A rollout is for the whole product only where neither these nor its `named` say otherwise. */
 const struct ranges *fleet_ranges(const struct fleet *fleet);
+const struct roster *fleet_roster(const struct fleet *fleet);
 bool fleet_is_revoked(const struct fleet *fleet, int64_t task_id);
 /* Walks the live tasks. */
 const struct fleet_task *fleet_task_next(const struct fleet *fleet, size_t *at);

@@ -9,6 +9,7 @@ enum { OFFERS_KEPT = 255 };
 struct standings {
 	struct map by_id;
 	struct map by_product; /* product -> first */
+	struct map ranked;     /* the same, of those that are ranked: they may be many */
 };
 
 /* What is kept for a device. */
@@ -58,6 +59,7 @@ void standings_free(struct standings **sp)
 	}
 	map_free(&s->by_id);
 	map_free(&s->by_product);
+	map_free(&s->ranked);
 	free(s);
 	*sp = NULL;
 }
@@ -65,6 +67,11 @@ void standings_free(struct standings **sp)
 const struct standing_rollout *standings_of(const struct standings *s, int64_t product_id)
 {
 	return map_get(&s->by_product, key(product_id));
+}
+
+const struct standing_rollout *standings_ranked(const struct standings *s, int64_t product_id)
+{
+	return map_get(&s->ranked, key(product_id));
 }
 
 const struct standing_rollout *standings_get(const struct standings *s, int64_t rollout_id)
@@ -85,6 +92,11 @@ struct standing_past standings_past(const struct standing_rollout *standing, int
 				      .outranked = r->outranked};
 }
 
+static struct map *list_of(struct standings *s, const struct standing_rollout *own)
+{
+	return own->ranked ? &s->ranked : &s->by_product;
+}
+
 static struct standing_rollout *add(struct standings *s, const struct rollout *r)
 {
 	struct standing_rollout *own = calloc(1, sizeof *own);
@@ -92,8 +104,10 @@ static struct standing_rollout *add(struct standings *s, const struct rollout *r
 		free(own);
 		return NULL;
 	}
-	own->next = map_get(&s->by_product, key(r->product_id));
-	if (!map_put(&s->by_product, key(r->product_id), own)) {
+	own->ranked = r->ranked;
+	struct map *list = list_of(s, own);
+	own->next = map_get(list, key(r->product_id));
+	if (!map_put(list, key(r->product_id), own)) {
 		map_remove(&s->by_id, key(r->id));
 		free(own);
 		return NULL;
@@ -108,15 +122,28 @@ static struct standing_rollout *add(struct standings *s, const struct rollout *r
 	return own;
 }
 
+static void change(struct standing_rollout *own, const struct rollout *r)
+{
+	own->stage = r->stage;
+	text_copy(own->description, sizeof own->description, r->description);
+	if (r->created_ms > own->created_ms) {
+		own->created_ms = r->created_ms;
+		free_past(own);
+	}
+}
+
 bool standings_put(struct standings *s, const struct rollout *r, uint16_t generation)
 {
 	struct standing_rollout *own = map_get(&s->by_id, key(r->id));
-	own = own ? own : add(s, r); /* nothing of it ever changes but its end, and whether it has ranges */
+	own = own ? own : add(s, r); /* nothing of it ever changes but its end and whether it has ranges, unless it is ranked */
 	if (!own) {
 		return false;
 	}
 	own->named = r->named;
 	own->generation = generation;
+	if (r->ranked) {
+		change(own, r);
+	}
 	if (r->ended_ms) {
 		own->ended_ms = r->ended_ms;
 		free_past(own); /* nobody asks any more */
@@ -138,11 +165,12 @@ void standings_drop(struct standings *s, int64_t rollout_id)
 	if (!own) {
 		return;
 	}
-	struct standing_rollout *first = map_get(&s->by_product, key(own->product_id));
+	struct map *list = list_of(s, own);
+	struct standing_rollout *first = map_get(list, key(own->product_id));
 	if (first == own && own->next) {
-		map_put(&s->by_product, key(own->product_id), own->next);
+		map_put(list, key(own->product_id), own->next);
 	} else if (first == own) {
-		map_remove(&s->by_product, key(own->product_id));
+		map_remove(list, key(own->product_id));
 	}
 	while (first && first != own && first->next != own) {
 		first = first->next;
@@ -154,10 +182,10 @@ void standings_drop(struct standings *s, int64_t rollout_id)
 	free(own);
 }
 
-static struct record *record_of(struct standings *s, int64_t rollout_id, int64_t device_id)
+static struct record *record_of(struct standings *s, int64_t rollout_id, int64_t device_id, int64_t made_ms)
 {
 	struct standing_rollout *own = map_get(&s->by_id, key(rollout_id));
-	if (!own || own->ended_ms) {
+	if (!own || own->ended_ms || (own->ranked && made_ms < own->created_ms)) {
 		return NULL;
 	}
 	struct record *r = map_get(&own->past, key(device_id));
@@ -179,7 +207,7 @@ static int rank(enum task_state state)
 
 bool standings_note(struct standings *s, int64_t rollout_id, int64_t device_id, const struct standing_past *past)
 {
-	struct record *r = record_of(s, rollout_id, device_id);
+	struct record *r = record_of(s, rollout_id, device_id, past->made_ms);
 	if (!r) {
 		return false;
 	}
@@ -196,7 +224,7 @@ bool standings_note(struct standings *s, int64_t rollout_id, int64_t device_id, 
 
 void standings_outrank(struct standings *s, int64_t rollout_id, int64_t device_id)
 {
-	struct record *r = record_of(s, rollout_id, device_id);
+	struct record *r = record_of(s, rollout_id, device_id, INT64_MAX);
 	if (r) {
 		r->outranked = true;
 	}

@@ -15,6 +15,8 @@
 struct standing_rollout {
 	int64_t id, product_id, firmware_id, created_ms;
 	int64_t ended_ms; /* not 0: replaced, but tasks of it go on */
+	bool ranked;
+	enum rollout_stage stage;
 	uint16_t generation;
 	bool named; /* it has ranges: for nobody else than whom they name. Also while they are not in the snapshot (yet) */
 	char component[COMPONENT_SIZE];
@@ -27,6 +29,7 @@ struct standing_rollout {
 /* A device's latest task of a standing rollout. */
 struct standing_past {
 	int64_t task_id; /* 0 = none yet */
+	int64_t made_ms; /* noted, not kept */
 	int64_t offers;  /* tasks of it the device has had, this one included */
 	enum task_state state;
 	bool rolled_back;
@@ -38,16 +41,18 @@ struct standings *standings_new(void);
 void standings_free(struct standings **s);
 
 size_t standings_count(const struct standings *s);
-const struct standing_rollout *standings_of(const struct standings *s, int64_t product_id); /* list by ->next, ended ones among them */
+const struct standing_rollout *standings_of(const struct standings *s, int64_t product_id);     /* list by ->next, ended ones among them */
+const struct standing_rollout *standings_ranked(const struct standings *s, int64_t product_id); /* the same of those that are ranked */
 const struct standing_rollout *standings_get(const struct standings *s, int64_t rollout_id);
 /* All zero where the device has had no task of it. */
 struct standing_past standings_past(const struct standing_rollout *standing, int64_t device_id);
 
+/* Of a ranked one that is ordered again (a newer created_ms) what became of it before is forgotten. */
 bool standings_put(struct standings *s, const struct rollout *rollout, uint16_t generation);
 void standings_set_named(struct standings *s, int64_t rollout_id, bool named);
 void standings_drop(struct standings *s, int64_t rollout_id);
 /* A later task replaces an earlier one; of the same task what has ended stays ended, and success stays success. Of a rollout that is not
- * here, or has ended: nothing is kept. */
+ * here or has ended, or a task made at made_ms before a ranked one was ordered (again): nothing is kept. */
 bool standings_note(struct standings *s, int64_t rollout_id, int64_t device_id, const struct standing_past *past);
 void standings_outrank(struct standings *s, int64_t rollout_id, int64_t device_id);
 /* Drops those of another generation. */

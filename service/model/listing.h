@@ -17,6 +17,7 @@ struct page {
 	int64_t product_id;
 	int64_t device_id;             /* tasks, assignments */
 	bool bound;                    /* devices: activated ones only */
+	bool held;                     /* firmware: only that whose bytes are ours */
 	char name[FIRMWARE_NAME_SIZE]; /* exact: product key, device name, firmware name, task state */
 };
 

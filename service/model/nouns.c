@@ -5,6 +5,7 @@
 
 static const char *const images_names[] = {[IMAGES_ANY] = "any", [IMAGES_ESP32] = "esp32"};
 static const char *const way_names[] = {[WAY_PUSH] = "push", [WAY_PASSIVE] = "passive", [WAY_STANDING] = "standing"};
+static const char *const stage_names[] = {[STAGE_TEST] = "test", [STAGE_ONLINE] = "online", [STAGE_INVALID] = "invalid"};
 static const char *const role_names[] = {
 	[ROLE_NONE] = "none", [ROLE_VIEWER] = "viewer", [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin"};
 
@@ -52,6 +53,22 @@ bool rollout_way_parse(const char *name, enum rollout_way *out)
 	for (size_t i = 0; i < sizeof way_names / sizeof *way_names; i++) {
 		if (strcmp(name, way_names[i]) == 0) {
 			*out = (enum rollout_way)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *rollout_stage_name(enum rollout_stage stage)
+{
+	return stage_names[stage];
+}
+
+bool rollout_stage_parse(const char *name, enum rollout_stage *out)
+{
+	for (size_t i = 0; i < sizeof stage_names / sizeof *stage_names; i++) {
+		if (strcmp(name, stage_names[i]) == 0) {
+			*out = (enum rollout_stage)i;
 			return true;
 		}
 	}

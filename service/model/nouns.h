@@ -1,7 +1,5 @@
 /* The nouns of the service as plain values: no pointers to free, no I/O. Times are ms since 1970 UTC, 0 = never; texts are NUL-terminated
- * UTF-8,
- * "" = unknown or none. Sizes include the NUL.
- */
+ * UTF-8, "" = unknown or none. Sizes include the NUL. */
 #ifndef MODEL_NOUNS_H
 #define MODEL_NOUNS_H
 
@@ -76,6 +74,9 @@ struct image {
 	uint8_t elf_sha256[32];         /* what the device tells as its own */
 };
 
+/* One with a URL is a file (model/file.h): told as it is to devices whose dialect takes URLs. Where the bytes are not ours (external) there
+ * is no artifact but for the size, if what the operator told can be read as one: nothing may look for its bytes or name it by their hash.
+ */
 struct firmware {
 	int64_t id;
 	int64_t product_id;
@@ -85,13 +86,25 @@ struct firmware {
 	char version[VERSION_SIZE];
 	struct artifact artifact;
 	struct image image;
+	bool external;
+	bool force;           /* also for who runs this version already */
+	bool allow_downgrade; /* also for who runs a newer one */
+	char url[TEXT_SIZE];  /* "" = no file */
+	char told_md5[65];    /* as the operator gave it: may be no MD5 */
+	char told_size[33];   /* likewise: "20kb" */
+	char customize[TEXT_SIZE];
 	int64_t rev;
 	int64_t created_ms;
+	int64_t updated_ms;
 };
+
+/* Of a ranked rollout: to those whom its ranges name; to them, or without ranges to the whole product; to nobody. */
+enum rollout_stage { STAGE_TEST, STAGE_ONLINE, STAGE_INVALID };
 
 enum rollout_way { WAY_PUSH, WAY_PASSIVE, WAY_STANDING };
 
-/* An operator's order. push and passive are single rollouts (one device); standing is for whoever comes and is eligible. */
+/* An operator's order. push and passive are single rollouts (one device); standing is for whoever comes and is eligible: the one of its
+ * product and component, or one of many that are ranked by their firmware's versions (a file's). */
 struct rollout {
 	int64_t id;
 	enum rollout_way way;
@@ -103,21 +116,21 @@ struct rollout {
 	char version_name[VERSION_SIZE];
 	char description[DESCRIPTION_SIZE];
 	bool named; /* standing: it has ranges */
-	int64_t created_ms;
+	bool ranked;
+	enum rollout_stage stage; /* ONLINE unless ranked */
+	int64_t created_ms;       /* ranked: when its image was told last; what became of earlier ones does not count */
 	int64_t ended_ms;
 };
 
-/* "mac", "pinned", "licence". parse answers false on anything else. */
+/* Their words, as in the database. parse answers false on anything else. */
 const char *identity_policy_name(enum identity_policy policy);
 bool identity_policy_parse(const char *name, enum identity_policy *out);
-
-/* "any", "esp32". parse answers false on anything else. */
 const char *product_images_name(enum product_images images);
 bool product_images_parse(const char *name, enum product_images *out);
-
-/* "push", "passive", "standing". parse answers false on anything else. */
 const char *rollout_way_name(enum rollout_way way);
 bool rollout_way_parse(const char *name, enum rollout_way *out);
+const char *rollout_stage_name(enum rollout_stage stage);
+bool rollout_stage_parse(const char *name, enum rollout_stage *out);
 
 /* The operator (or the service itself) on whose behalf something is written; every write is audited with it. */
 struct actor {

@@ -353,7 +353,7 @@ static void give_firmware(const PGresult *r, int i, const struct load *load, voi
 	rows_firmware(r, i, &f);
 	out->row(load->ctx, &f);
 }
-static const struct loader firmware = LOADER("firmware", FIRMWARE_COLUMNS " FROM firmware f JOIN artifacts a USING (sha256)",
+static const struct loader firmware = LOADER("firmware", FIRMWARE_COLUMNS " FROM firmware f LEFT JOIN artifacts a USING (sha256)",
 					     "f.deleted_at IS NULL", "f.deleted_at IS NULL", "f.id", give_firmware);
 
 bool store_load_firmware(struct db *db, const struct load *load, void (*row)(void *ctx, const struct firmware *), struct err *err)
@@ -442,8 +442,9 @@ bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *
 	return run_load(db, &tasks, load, &(struct task_row_fn){row}, err);
 }
 
-static const struct sql past = {"load_past", "SELECT t.id, t.device_id, t.offers, t.state, t.code FROM tasks t WHERE t.rollout_id = $2"
-					     " AND t.way <> 'push' AND t.id > $1 ORDER BY t.id LIMIT 5000"};
+static const struct sql past = {"load_past", "SELECT t.id, t.device_id, t.offers, t.state, t.code, " SQL_MS(
+						     "t.created_at") " FROM tasks t WHERE t.rollout_id = $2"
+								     " AND t.way <> 'push' AND t.id > $1 ORDER BY t.id LIMIT 5000"};
 
 bool store_load_past(struct db *db, int64_t rollout_id, void *ctx, void (*row)(void *ctx, const struct task *), struct err *err)
 {
@@ -463,6 +464,7 @@ bool store_load_past(struct db *db, int64_t rollout_id, void *ctx, void (*row)(v
 			t.offers = sql_get_i64(r, i, 2);
 			task_state_parse(sql_get_text(r, i, 3), &t.state);
 			sql_copy_text(r, i, 4, t.code, sizeof t.code);
+			t.created_ms = sql_get_i64(r, i, 5);
 			row(ctx, &t);
 		}
 		if (n < PAGE) {

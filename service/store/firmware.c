@@ -11,7 +11,7 @@
 #include "store/rows.h"
 #include "store/sql.h"
 
-#define FROM_LIVING " FROM firmware f JOIN artifacts a USING (sha256) WHERE f.deleted_at IS NULL"
+#define FROM_LIVING " FROM firmware f LEFT JOIN artifacts a USING (sha256) WHERE f.deleted_at IS NULL"
 
 static bool refuse(const struct firmware *firmware, const struct err *why, struct err *err)
 {
@@ -171,15 +171,16 @@ bool store_firmware_get(struct db *db, int64_t id, struct firmware *out, struct 
 
 bool store_firmware_list(struct db *db, const struct page *page, struct firmware **out, size_t *count, struct err *err)
 {
-	static const struct sql select = {
-		"firmware_list",
-		"SELECT " FIRMWARE_COLUMNS FROM_LIVING
-		" AND f.id > $1 AND ($3::bigint IS NULL OR f.product_id = $3) AND ($4 = '' OR f.name = $4) ORDER BY f.id LIMIT $2"};
+	static const struct sql select = {"firmware_list",
+					  "SELECT " FIRMWARE_COLUMNS FROM_LIVING
+					  " AND f.id > $1 AND ($3::bigint IS NULL OR f.product_id = $3) AND ($4 = '' OR f.name = $4) "
+					  "AND NOT ($5 AND f.sha256 IS NULL) ORDER BY f.id LIMIT $2"};
 	struct sql_args a = {0};
 	sql_i64(&a, page->after);
 	sql_i64(&a, page->limit);
 	sql_i64_or_null(&a, page->product_id);
 	sql_text(&a, page->name);
+	sql_bool(&a, page->held);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
 	if (!r) {
 		return false;

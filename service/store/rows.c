@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "model/file.h"
 #include "model/fix.h"
 #include "model/nouns.h"
 #include "model/product.h"
@@ -40,6 +41,10 @@ void rows_firmware(const PGresult *r, int row, struct firmware *f)
 		.artifact.size = sql_get_i64(r, row, 8),
 		.rev = sql_get_i64(r, row, 9),
 		.created_ms = sql_get_i64(r, row, 10),
+		.external = PQgetisnull(r, row, 6),
+		.force = sql_get_bool(r, row, 20),
+		.allow_downgrade = sql_get_bool(r, row, 21),
+		.updated_ms = sql_get_i64(r, row, 22),
 	};
 	sql_copy_text(r, row, 2, f->component, sizeof f->component);
 	sql_copy_text(r, row, 3, f->name, sizeof f->name);
@@ -52,6 +57,13 @@ void rows_firmware(const PGresult *r, int row, struct firmware *f)
 	sql_copy_text(r, row, 13, f->image.version, sizeof f->image.version);
 	sql_copy_text(r, row, 14, f->image.idf, sizeof f->image.idf);
 	sql_get_bytes(r, row, 15, f->image.elf_sha256, sizeof f->image.elf_sha256);
+	sql_copy_text(r, row, 16, f->url, sizeof f->url);
+	sql_copy_text(r, row, 17, f->told_md5, sizeof f->told_md5);
+	sql_copy_text(r, row, 18, f->told_size, sizeof f->told_size);
+	sql_copy_text(r, row, 19, f->customize, sizeof f->customize);
+	if (f->external) {
+		f->artifact.size = file_bytes(f->told_size);
+	}
 }
 
 void rows_rollout(const PGresult *r, int row, struct rollout *o)
@@ -65,7 +77,9 @@ void rows_rollout(const PGresult *r, int row, struct rollout *o)
 		.created_ms = sql_get_i64(r, row, 9),
 		.ended_ms = sql_get_i64(r, row, 10),
 		.named = sql_get_bool(r, row, 11),
+		.ranked = sql_get_bool(r, row, 12),
 	};
+	rollout_stage_parse(sql_get_text(r, row, 13), &o->stage);
 	rollout_way_parse(sql_get_text(r, row, 1), &o->way);
 	sql_copy_text(r, row, 6, o->component, sizeof o->component);
 	sql_copy_text(r, row, 7, o->version_name, sizeof o->version_name);

@@ -18,12 +18,13 @@ struct task;
 enum { TASK_COLUMN_COUNT = 19 };
 void rows_task(const PGresult *r, int row, struct task *out);
 
-/* Of firmware f JOIN artifacts a USING (sha256). */
-#define FIRMWARE_COLUMNS                                                                                            \
-	"f.id, f.product_id, f.component, f.name, f.file_name, f.version, f.sha256, a.md5, a.size, f.rev, " SQL_MS( \
-		"f.created_at") ", "                                                                                \
-				"f.chip, f.project, f.image_version, f.idf_version, f.elf_sha256"
-enum { FIRMWARE_COLUMN_COUNT = 16 };
+/* Of firmware f LEFT JOIN artifacts a USING (sha256). */
+#define FIRMWARE_COLUMNS                                                                                                            \
+	"f.id, f.product_id, f.component, f.name, f.file_name, f.version, f.sha256, a.md5, a.size, f.rev, " SQL_MS(                 \
+		"f.created_at") ", "                                                                                                \
+				"f.chip, f.project, f.image_version, f.idf_version, f.elf_sha256, f.url, f.told_md5, f.told_size, " \
+				"f.customize, f.force, f.allow_downgrade, " SQL_MS("f.updated_at")
+enum { FIRMWARE_COLUMN_COUNT = 23 };
 void rows_firmware(const PGresult *r, int row, struct firmware *out);
 
 /* Of rollouts r; the task is the latest one of it. */
@@ -31,8 +32,8 @@ void rows_firmware(const PGresult *r, int row, struct firmware *out);
 	"r.id, r.way, r.product_id, r.device_id, r.firmware_id, (SELECT max(x.id) FROM tasks x WHERE x.rollout_id = r.id AND x.way <> " \
 	"'push'), r.component,"                                                                                                         \
 	" r.version_name, r.description, " SQL_MS("r.created_at") ", " SQL_MS(                                                          \
-		"r.ended_at") ", EXISTS (SELECT FROM mac_ranges y WHERE y.rollout_id = r.id)"
-enum { ROLLOUT_COLUMN_COUNT = 12 };
+		"r.ended_at") ", EXISTS (SELECT FROM mac_ranges y WHERE y.rollout_id = r.id), r.ranked, r.stage"
+enum { ROLLOUT_COLUMN_COUNT = 14 };
 void rows_rollout(const PGresult *r, int row, struct rollout *out);
 
 /* Of products p. */

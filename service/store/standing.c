@@ -29,7 +29,7 @@ bool store_standing_prepare(struct db *db, int64_t product_id, int64_t firmware_
 {
 	static const struct sql product = {"standing_product", "SELECT 1 FROM products WHERE id = $1 FOR NO KEY UPDATE"};
 	static const struct sql firmware = {"standing_firmware",
-					    "SELECT " FIRMWARE_COLUMNS " FROM firmware f JOIN artifacts a USING (sha256)"
+					    "SELECT " FIRMWARE_COLUMNS " FROM firmware f LEFT JOIN artifacts a USING (sha256)"
 					    " WHERE f.id = $1 AND f.deleted_at IS NULL FOR KEY SHARE OF f"};
 	struct sql_args of_product = {0};
 	struct sql_args of_firmware = {0};
@@ -59,7 +59,7 @@ bool store_standing_present(struct db *db, int64_t product_id, const char *compo
 {
 	static const struct sql select = {"standing_present",
 					  "SELECT " ROLLOUT_COLUMNS " FROM rollouts r WHERE r.product_id = $1 AND r.component = $2"
-					  " AND r.way = 'standing' AND r.ended_at IS NULL FOR UPDATE"};
+					  " AND r.way = 'standing' AND NOT r.ranked AND r.ended_at IS NULL FOR UPDATE"};
 	struct sql_args a = {0};
 	sql_i64(&a, product_id);
 	sql_text(&a, component);
@@ -163,7 +163,7 @@ bool store_standing_hold(struct db *db, const int64_t *rollouts, size_t n, int64
 
 #define STANDING                                                                                                            \
 	"SELECT " ROLLOUT_COLUMNS ", f.name, p.name, r.created_by FROM rollouts r JOIN firmware f ON f.id = r.firmware_id " \
-	"JOIN products p ON p.id = r.product_id WHERE r.way = 'standing' AND r.ended_at IS NULL"
+	"JOIN products p ON p.id = r.product_id WHERE r.way = 'standing' AND NOT r.ranked AND r.ended_at IS NULL"
 
 static void read_row(const PGresult *r, int row, struct standing_row *out)
 {

@@ -37,7 +37,7 @@ bool store_standing_adopt(struct db *db, const int64_t *tasks, size_t n, int64_t
 /* For the group commit: of these rollouts, those that are active, ascending; held so until the end of the transaction. */
 bool store_standing_hold(struct db *db, const int64_t *rollouts, size_t n, int64_t *out, size_t *count, struct err *err);
 
-/* Active ones; page->product_id filters. *out is malloc'd. */
+/* Active ones that are not ranked; page->product_id filters. *out is malloc'd. */
 bool store_standing_list(struct db *db, const struct page *page, struct standing_row **out, size_t *count, struct err *err);
 bool store_standing_get(struct db *db, int64_t rollout_id, struct standing_row *out, struct err *err);
 

@@ -1,0 +1,66 @@
+/* A file: firmware with a URL, and the ranked rollout that offers it. What its fields may hold; no I/O. */
+#ifndef MODEL_FILE_H
+#define MODEL_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/nouns.h"
+
+struct err;
+
+/* Bytes, with which two files offered at once stay below what devices can read of an answer. */
+enum {
+	FILE_URL_MAX = 256,
+	FILE_MD5_MAX = 64,
+	FILE_SIZE_MAX = 32,
+	FILE_VERSION_MAX = 32,
+	FILE_CUSTOMIZE_MAX = 256,
+	FILE_RANGES_MAX = 100000
+};
+
+struct file {
+	struct firmware firmware; /* its id is the file's */
+	int64_t rollout_id;
+	enum rollout_stage stage;
+	char description[DESCRIPTION_SIZE];
+};
+
+/* Texts of ranges as operators write them (model/range.h says what they may be). */
+struct file_ranges {
+	const char *const *texts;
+	size_t count;
+};
+
+/* Which members of a file an operator wants changed. */
+enum file_field {
+	FILE_URL = 1 << 0,
+	FILE_MD5 = 1 << 1,
+	FILE_SIZE = 1 << 2,
+	FILE_VERSION = 1 << 3,
+	FILE_NAME = 1 << 4,
+	FILE_DESCRIPTION = 1 << 5,
+	FILE_CUSTOMIZE = 1 << 6,
+	FILE_STAGE = 1 << 7,
+	FILE_FORCE = 1 << 8,
+	FILE_DOWNGRADE = 1 << 9,
+	FILE_RANGES = 1 << 10,
+};
+struct file_edit {
+	unsigned fields; /* of enum file_field */
+	struct file to;
+	struct file_ranges ranges;
+};
+
+/* The size as operators write it ("20kb", "20480") in bytes; 0 = it says none. */
+int64_t file_bytes(const char *told);
+
+/* May url, md5, size, version and customize be so? url: http or https, printable ASCII. An MD5 is lower-cased. ERR_EMPTY or ERR_INVALID;
+ * the sentence begins with the member's name. */
+bool file_check(struct file *inout, struct err *err);
+
+/* Takes the edit over. *image: devices would be told another image than before. */
+void file_apply(struct file *file, const struct file_edit *edit, bool *image);
+
+#endif
