@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "common/buf.h"
 #include "common/text.h"
 #include "dialect/native_noun.h"
@@ -41,6 +43,10 @@ static void put(struct buf *out, const void *row)
 	char sha256[65];
 	text_hex(md5, f->artifact.md5, sizeof f->artifact.md5);
 	text_hex(sha256, f->artifact.sha256, sizeof f->artifact.sha256);
+	if (f->external) { /* as told, and nobody has looked */
+		text_copy(md5, sizeof md5, strlen(f->told_md5) == 32 ? f->told_md5 : "");
+		sha256[0] = '\0';
+	}
 	buf_puts(out, "{\"id\":");
 	buf_put_i64(out, f->id);
 	native_noun_put_int(out, "productId", f->product_id);
@@ -50,8 +56,9 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text_or_null(out, "version", f->version);
 	put_image(out, &f->image);
 	native_noun_put_int(out, "size", f->artifact.size);
-	native_noun_put_text(out, "md5", md5);
-	native_noun_put_text(out, "sha256", sha256);
+	native_noun_put_text_or_null(out, "md5", md5);
+	native_noun_put_text_or_null(out, "sha256", sha256);
+	native_noun_put_text_or_null(out, "url", f->url);
 	native_noun_put_time(out, "createdAt", f->created_ms);
 	buf_putc(out, '}');
 }

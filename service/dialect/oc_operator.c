@@ -304,7 +304,7 @@ void oc_list(struct http_request *req, struct worker *worker, void *ctx)
 	(void)ctx;
 	struct buf out;
 	struct err err = {0};
-	struct page page = {.limit = LIST_MAX};
+	struct page page = {.limit = LIST_MAX, .held = true};
 	oc_begin(&out);
 	buf_putc(&out, '[');
 	for (size_t count = LIST_MAX, n = 0; count == LIST_MAX && buf_ok(&out);) {

@@ -21,7 +21,7 @@ struct admin_write {
 	int64_t id;            /* of the row that changed */
 	char target[TEXT_SIZE];
 	char detail[TEXT_SIZE];
-	int64_t *rollouts; /* ended with it; malloc'd by the step, freed by the frame */
+	int64_t *rollouts; /* that changed or ended with it; malloc'd by the step, freed by the frame */
 	size_t rollout_count;
 	int64_t *tasks; /* that changed; likewise */
 	size_t task_count;

@@ -11,90 +11,9 @@
 #include "common/text.h"
 #include "engine/admin.h"
 #include "engine/admin_frame.h"
-#include "store/outbox.h"
+#include "engine/admin_sweep.h"
 #include "store/standing.h"
 #include "store/task.h"
-
-enum { PAGE = 1000 };
-
-/* What is done to the live tasks of a rollout. */
-struct sweep {
-	struct db *db;
-	struct admin_write *write; /* collects the tasks that changed */
-	const char *actor;
-	enum task_event event; /* what has no such edge is left to go on */
-	int64_t adopt;         /* not 0: they become this rollout's instead */
-	int64_t count;         /* out */
-};
-
-static bool remember(struct admin_write *write, const int64_t *ids, size_t n, struct err *err)
-{
-	int64_t *more = realloc(write->tasks, (write->task_count + n + 1) * sizeof *more);
-	if (!more) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	write->tasks = more;
-	for (size_t i = 0; i < n; i++) {
-		write->tasks[write->task_count++] = ids[i];
-	}
-	return true;
-}
-
-/* Takes the edge of those that have one: ids and events of these. */
-static size_t move(const struct sweep *s, struct task *tasks, size_t n, const struct task **dirty, struct event_insert *events,
-		   int64_t *ids)
-{
-	size_t moved = 0;
-	int64_t now = clock_wall_ms();
-	for (size_t i = 0; i < n; i++) {
-		struct event_insert *e = &events[moved];
-		const char *from = task_state_name(tasks[i].state);
-		const struct task_edge *edge = s->adopt ? NULL : task_apply(&tasks[i], s->event, "", now);
-		if (!s->adopt && !edge) {
-			continue;
-		}
-		*e = (struct event_insert){.task_id = tasks[i].id, .from = from, .event = "ordered_again", .to = from};
-		if (edge) {
-			e->event = task_event_name(s->event);
-			e->to = task_state_name(edge->to);
-		}
-		text_copy(e->detail, sizeof e->detail, s->actor);
-		dirty[moved] = &tasks[i];
-		ids[moved++] = tasks[i].id;
-	}
-	return moved;
-}
-
-static bool write_page(struct sweep *s, struct task *tasks, size_t n, struct err *err)
-{
-	scoped_free const struct task **dirty = calloc(n, sizeof *dirty);
-	scoped_free struct event_insert *events = calloc(n, sizeof *events);
-	scoped_free int64_t *ids = calloc(n, sizeof *ids);
-	if (!dirty || !events || !ids) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	size_t moved = move(s, tasks, n, dirty, events, ids);
-	s->count += (int64_t)moved;
-	if (moved == 0) {
-		return true;
-	}
-	bool ok = s->adopt ? store_standing_adopt(s->db, ids, moved, s->adopt, err)
-			   : store_tasks_update(s->db, dirty, moved, err) && store_outbox_drop(s->db, ids, moved, err);
-	return ok && store_events_insert(s->db, events, moved, clock_wall_ms(), err) && remember(s->write, ids, moved, err);
-}
-
-static bool sweep_tasks(struct sweep *s, int64_t rollout_id, struct err *err)
-{
-	size_t n = PAGE;
-	for (int64_t after = 0; n == PAGE;) {
-		scoped_free struct task *tasks = NULL;
-		if (!store_standing_tasks(s->db, rollout_id, after, PAGE, &tasks, &n, err) || (n && !write_page(s, tasks, n, err))) {
-			return false;
-		}
-		after = n ? tasks[n - 1].id : after;
-	}
-	return true;
-}
 
 static bool end(struct db *db, struct admin_write *write, const struct rollout *r, const char *reason, struct err *err)
 {
@@ -118,9 +37,9 @@ struct order_standing {
 static bool replace(struct db *db, struct admin_write *write, const struct rollout *old, const struct order_standing *o, struct err *err)
 {
 	const struct rollout *now = &o->row->rollout;
-	struct sweep s = {.db = db, .write = write, .actor = o->actor->name, .event = EVENT_SUPERSEDED};
+	struct admin_sweep s = {.db = db, .write = write, .actor = o->actor->name, .event = EVENT_SUPERSEDED};
 	s.adopt = old->firmware_id == now->firmware_id ? now->id : 0;
-	if (!sweep_tasks(&s, old->id, err)) {
+	if (!admin_sweep(&s, old->id, err)) {
 		return false;
 	}
 	snprintf(write->detail, sizeof write->detail, "rollout %" PRId64 " replaces %" PRId64 ", %s tasks: %" PRId64, now->id, old->id,
@@ -136,6 +55,9 @@ static bool order(struct db *db, struct admin_write *write, void *noun, struct e
 	struct rollout old;
 	if (!store_standing_prepare(db, r->product_id, r->firmware_id, &firmware, err)) {
 		return false;
+	}
+	if (firmware.external) {
+		return err_set(err, ERR_INVALID, "firmware %" PRId64 " is a URL whose bytes are not here: its file offers it", firmware.id);
 	}
 	if (*r->component && strcmp(r->component, firmware.component) != 0) {
 		return err_set(err, ERR_INVALID, "firmware %" PRId64 " is of the component %s, not of %s", firmware.id, firmware.component,
@@ -174,9 +96,15 @@ static bool cancel(struct db *db, struct admin_write *write, void *noun, struct 
 {
 	const struct cancel_standing *c = noun;
 	struct rollout r;
-	struct sweep s = {.db = db, .write = write, .actor = c->actor->name, .event = EVENT_CANCELLED};
-	if (!store_standing_lock(db, c->id, &r, err) || !sweep_tasks(&s, c->id, err) ||
-	    !store_rollouts_end(db, &c->id, 1, "cancelled", err)) {
+	struct admin_sweep s = {.db = db, .write = write, .actor = c->actor->name, .event = EVENT_CANCELLED};
+	if (!store_standing_lock(db, c->id, &r, err)) {
+		return false;
+	}
+	if (r.ranked) {
+		return err_set(err, ERR_CONFLICT, "rollout %" PRId64 " is that of file %" PRId64 ": delete the file, or set its status",
+			       r.id, r.firmware_id);
+	}
+	if (!admin_sweep(&s, c->id, err) || !store_rollouts_end(db, &c->id, 1, "cancelled", err)) {
 		return false;
 	}
 	write->id = c->id;

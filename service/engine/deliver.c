@@ -67,7 +67,7 @@ static bool stands_for_all(const struct fleet *f, const struct alias *a)
 	const struct standing_rollout *s =
 		a->kind == ALIAS_ROLLOUT && !a->device ? standings_get(fleet_standings(f), (int64_t)a->id) : NULL;
 	const struct fleet_firmware *fw = s && !s->ended_ms ? fleet_firmware(f, s->firmware_id) : NULL;
-	return fw && memcmp(fw->firmware.artifact.sha256, a->sha_head, sizeof a->sha_head) == 0;
+	return fw && !fw->firmware.external && memcmp(fw->firmware.artifact.sha256, a->sha_head, sizeof a->sha_head) == 0;
 }
 
 static void take_firmware(struct delivery *d, const struct fleet_firmware *fw)
@@ -116,8 +116,9 @@ static bool find_task(const struct fleet *f, const struct device_entry *device, 
 		return err_set(err, ERR_NOT_FOUND, "this device has no task under way with that taskId");
 	}
 	const struct fleet_firmware *fw = fleet_firmware(f, t->firmware_id);
-	if (!fw) {
-		return err_set(err, ERR_GONE, "this task's firmware has been withdrawn");
+	if (!fw || fw->firmware.external) {
+		return err_set(err, ERR_GONE,
+			       fw ? "this task's firmware is to be had from its URL" : "this task's firmware has been withdrawn");
 	}
 	fleet_seen(device, clock_wall_ms());
 	take_firmware(d, fw);
@@ -197,11 +198,12 @@ bool delivery_open_firmware(struct engine *e, int64_t firmware_id, struct delive
 	}
 	fleet_read(e->fleet);
 	const struct fleet_firmware *fw = fleet_firmware(e->fleet, firmware_id);
-	if (fw) {
+	bool here = fw && !fw->firmware.external;
+	if (here) {
 		take_firmware(d, fw);
 	}
 	fleet_done(e->fleet);
-	if (!fw) {
+	if (!here) {
 		free(d);
 		return err_set(err, ERR_NOT_FOUND, "no such firmware");
 	}

@@ -14,10 +14,12 @@ static bool resolve(struct engine *e, const struct order *order, struct op *op, 
 	fleet_read(e->fleet);
 	const struct device_entry *device = fleet_device(e->fleet, order->device);
 	bool blocked = device && device->blocked;
+	bool external = false;
 	const struct fleet_firmware *fw = device ? fleet_firmware_by_name(e->fleet, device->product_id, order->firmware) : NULL;
 	if (fw) {
 		op->device_id = device->id;
 		op->in.order.firmware = fw->firmware;
+		external = fw->firmware.external;
 	}
 	fleet_done(e->fleet);
 	if (!device) {
@@ -29,7 +31,8 @@ static bool resolve(struct engine *e, const struct order *order, struct op *op, 
 	if (!fw) {
 		return err_set(err, ERR_NOT_FOUND, "the product of device %s has no firmware named %s", order->device, order->firmware);
 	}
-	return true;
+	return !external ||
+	       err_set(err, ERR_INVALID, "%s is a URL whose bytes are not here: it cannot be pushed or assigned", order->firmware);
 }
 
 bool order_place(struct engine *e, const struct order *order, order_done *done, void *ctx, struct err *err)

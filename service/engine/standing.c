@@ -47,18 +47,19 @@ static const struct task *latest(const struct batch *b, const struct op *op, int
 }
 
 /* The rows, which are locked, know better than a snapshot that may be a moment old. */
-static void take_rows(const struct batch *b, const struct op *op, int64_t firmware_id, struct candidate *c)
+static void take_rows(const struct batch *b, const struct op *op, const struct standing_rollout *s, struct candidate *c)
 {
 	const struct task *mine = latest(b, op, op->rollout_id);
 	const struct task *last = latest(b, op, 0);
-	if (mine && mine->offers >= c->offers) {
+	bool counts = mine && (!s->ranked || mine->created_ms >= s->created_ms); /* it may have been ordered again since */
+	if (counts && mine->offers >= c->offers) {
 		c->offers = mine->offers;
 		c->state = mine->state;
 		c->code = mine->code;
 	}
 	/* the newest order is what the device is to run: one for it alone that came later is not undone */
 	if (last && last->way != WAY_STANDING && last->state == TASK_SUCCEEDED && last->created_ms > c->created_ms &&
-	    last->firmware_id != firmware_id) {
+	    last->firmware_id != s->firmware_id) {
 		c->outranked = true;
 	}
 }
@@ -76,7 +77,7 @@ static bool decide_again(const struct batch *b, const struct op *op, const char 
 	bool outranked = false;
 	if (s && device && standing_candidate(f, s, op->device_id, &c)) {
 		facts.blocked = device->blocked;
-		take_rows(b, op, s->firmware_id, &c);
+		take_rows(b, op, s, &c);
 		offered = decide(&facts, &c, 1, b->now_ms, NULL).offer != NULL;
 		outranked = c.outranked;
 		*offers = c.offers;

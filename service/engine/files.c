@@ -1,0 +1,162 @@
+#include "engine/files.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/scoped.h"
+#include "engine/admin_frame.h"
+#include "engine/admin_sweep.h"
+#include "engine/private.h"
+#include "fleet/fleet.h"
+#include "fleet/roster.h"
+#include "model/file.h"
+#include "store/file.h"
+
+bool files_product(struct worker *w, const char *key_or_id, int64_t *out, struct err *err)
+{
+	return ADMIN_READ(w, err, store_file_product(db, key_or_id, out, err));
+}
+
+static bool describe(struct admin_write *write, const struct file *f, struct err *err)
+{
+	const struct firmware *fw = &f->firmware;
+	write->id = fw->id;
+	snprintf(write->target, sizeof write->target, "product/%" PRId64 "/file/%" PRId64, fw->product_id, fw->id);
+	snprintf(write->detail, sizeof write->detail, "%s %s, %s, %.120s", fw->component, fw->version, rollout_stage_name(f->stage),
+		 fw->url);
+	write->rollouts = malloc(sizeof *write->rollouts);
+	if (!write->rollouts) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	write->rollouts[0] = f->rollout_id;
+	write->rollout_count = 1;
+	return true;
+}
+
+static bool cancel_tasks(struct db *db, struct admin_write *write, const struct actor *actor, const struct file *f, struct err *err)
+{
+	struct admin_sweep s = {.db = db, .write = write, .actor = actor->name, .event = EVENT_CANCELLED};
+	return admin_sweep(&s, f->rollout_id, err);
+}
+
+/* --- create --- */
+
+struct create {
+	struct file *file;
+	const struct file_ranges *ranges;
+	const struct actor *actor;
+};
+
+static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
+{
+	const struct create *c = noun;
+	return store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) && describe(write, c->file, err);
+}
+
+bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct file_ranges *ranges,
+		  struct err *err)
+{
+	const struct admin_frame frame = {e, w, actor};
+	struct admin_write write = {.action = "file.create", .kind = CHANGE_FIRMWARE};
+	inout->firmware.external = true;
+	return file_check(inout, err) && admin_frame_write(&frame, &write, create, &(struct create){inout, ranges, actor}, err);
+}
+
+/* --- edit --- */
+
+struct edit {
+	const struct file_edit *edit;
+	const struct actor *actor;
+	struct file *out;
+};
+
+static bool edit(struct db *db, struct admin_write *write, void *noun, struct err *err)
+{
+	const struct edit *e = noun;
+	const struct firmware *named = &e->edit->to.firmware;
+	struct file *f = e->out;
+	bool image;
+	if (!store_file_lock(db, named->product_id, named->id, f, err)) {
+		return false;
+	}
+	enum rollout_stage before = f->stage;
+	file_apply(f, e->edit, &image);
+	bool ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
+	bool anew = image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
+	return file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
+	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) && describe(write, f, err);
+}
+
+bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, const struct file_edit *wanted, struct file *out,
+		struct err *err)
+{
+	const struct admin_frame frame = {e, w, actor};
+	struct admin_write write = {.action = "file.edit", .kind = CHANGE_FIRMWARE};
+	return admin_frame_write(&frame, &write, edit, &(struct edit){wanted, actor, out}, err);
+}
+
+/* --- delete --- */
+
+struct removal {
+	int64_t product_id, id;
+	const struct actor *actor;
+};
+
+static bool delete (struct db *db, struct admin_write *write, void *noun, struct err *err)
+{
+	const struct removal *r = noun;
+	struct file f;
+	if (!store_file_lock(db, r->product_id, r->id, &f, err)) {
+		return false;
+	}
+	if (f.stage != STAGE_TEST) {
+		return err_set(err, ERR_CONFLICT, "file %" PRId64 " is %s: only those in test can be deleted", r->id,
+			       rollout_stage_name(f.stage));
+	}
+	if (!cancel_tasks(db, write, r->actor, &f, err)) {
+		return false;
+	}
+	struct err why = {0};
+	if (!store_file_delete(db, &f, &why)) { /* a push of its bytes may be under way */
+		return err_set(err, why.kind == ERR_CONFLICT ? ERR_INVALID : why.kind, "%s", why.text);
+	}
+	return describe(write, &f, err);
+}
+
+bool files_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t id, struct err *err)
+{
+	const struct admin_frame frame = {e, w, actor};
+	struct admin_write write = {.action = "file.delete", .kind = CHANGE_FIRMWARE};
+	return admin_frame_write(&frame, &write, delete, &(struct removal){product_id, id, actor}, err);
+}
+
+/* --- read --- */
+
+bool files_get(struct worker *w, int64_t product_id, int64_t id, struct file *out, struct err *err)
+{
+	scoped_free struct file *row = NULL;
+	size_t count = 0;
+	if (!ADMIN_READ(w, err, store_file_read(db, product_id, &id, 1, &row, &count, err))) {
+		return false;
+	}
+	if (count == 0) {
+		return err_set(err, ERR_NOT_FOUND, "the product has no file %" PRId64, id);
+	}
+	*out = row[0];
+	return true;
+}
+
+bool files_list(struct engine *e, struct worker *w, struct files_page *page, struct err *err)
+{
+	int64_t ids[FILES_PAGE_MAX];
+	fleet_read(e->fleet);
+	page->total = roster_count(fleet_roster(e->fleet), page->product_id);
+	size_t n = roster_page(fleet_roster(e->fleet), page->product_id, page->offset, ids, page->limit);
+	fleet_done(e->fleet);
+	page->rows = NULL;
+	page->count = 0;
+	return n == 0 || ADMIN_READ(w, err, store_file_read(db, page->product_id, ids, n, &page->rows, &page->count, err));
+}
