@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "config/config.h"
 #include "dialect/broker.h"
+#include "dialect/fog.h"
 #include "dialect/native.h"
 #include "dialect/oc.h"
 #include "dialect/ops.h"
@@ -66,7 +67,7 @@ struct service {
 	struct engine *engine;
 	struct mqtt *mqtt;
 	struct http_server *http;
-	struct http_dialect dialects[4 + XIAOZHI_ROOTS];
+	struct http_dialect dialects[5 + XIAOZHI_ROOTS];
 };
 
 static int fail(const struct err *err)
@@ -158,7 +159,8 @@ static bool start_http(struct service *s, struct err *err)
 	native_dialect(&s->dialects[1], s->engine);
 	ops_dialect(&s->dialects[2], s->engine);
 	broker_dialect(&s->dialects[3], s->engine);
-	xiaozhi_dialects(&s->dialects[4], s->engine);
+	fog_dialect(&s->dialects[4], s->engine);
+	xiaozhi_dialects(&s->dialects[5], s->engine);
 	s->http = http_server_start(&http, s->dialects, sizeof s->dialects / sizeof *s->dialects, err);
 	return s->http != NULL;
 }

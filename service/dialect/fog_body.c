@@ -76,8 +76,7 @@ bool fog_body_text(const struct fog_body *body, const char *name, struct fog_tex
 {
 	const char *value;
 	if (body->json) {
-		return !note(given, json_has(body->json, name)) ||
-		       json_text_or_number(body->json, name, false, text.out, text.size, err);
+		return !note(given, json_has(body->json, name)) || json_text_or_number(body->json, name, false, text.out, text.size, err);
 	}
 	if (!find(body, name, &value, err)) {
 		return false;

@@ -1,5 +1,5 @@
-/* Inside the fog dialect: the envelope of every answer, {"meta":{"code","message"},"data":...}, and its codes (seed 002). The body begins with
- * { and ends with }: its clients look at both ends. */
+/* Inside the fog dialect: the envelope of every answer, {"meta":{"code","message"},"data":...}, and its codes (seed 002). The body begins
+ * with { and ends with }: its clients look at both ends. */
 #ifndef DIALECT_FOG_ENVELOPE_H
 #define DIALECT_FOG_ENVELOPE_H
 
@@ -22,8 +22,8 @@ void fog_send(struct http_request *req, struct buf *out); /* closes the envelope
 
 /* HTTP 200 with a code and its message, no data. */
 void fog_refuse(struct http_request *req, int code, const char *message);
-/* By the kind: 10000 "参数错误:<sentence>" for what the client can do something about (ERR_MISSING: "参数错误:缺少<sentence>参数"), HTTP 401 and 403
- * for tokens, 503, 507 and 500 for our own faults. */
+/* By the kind: 10000 "参数错误:<sentence>" for what the client can do something about (ERR_MISSING: "参数错误:缺少<sentence>参数"), HTTP
+ * 401 and 403 for tokens, 503, 507 and 500 for our own faults. */
 void fog_refuse_err(struct http_request *req, const struct err *err);
 /* The same with this HTTP status. */
 void fog_refuse_status(struct http_request *req, int status, const struct err *err);

@@ -33,6 +33,9 @@ static bool leave_traces(struct db *db, const struct actor *actor, const struct 
 	if (write->task_count && !store_change(db, CHANGE_TASK, write->tasks, write->task_count, false, NULL, err)) {
 		return false;
 	}
+	if (write->ranges && !store_change(db, CHANGE_RANGES, write->rollouts, write->rollout_count, false, NULL, err)) {
+		return false; /* before the rollouts, so that none is shown without them */
+	}
 	if (write->rollout_count && !store_change(db, CHANGE_ROLLOUT, write->rollouts, write->rollout_count, false, NULL, err)) {
 		return false;
 	}

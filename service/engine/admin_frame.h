@@ -23,6 +23,7 @@ struct admin_write {
 	char detail[TEXT_SIZE];
 	int64_t *rollouts; /* that changed or ended with it; malloc'd by the step, freed by the frame */
 	size_t rollout_count;
+	bool ranges;    /* of these rollouts changed too */
 	int64_t *tasks; /* that changed; likewise */
 	size_t task_count;
 };

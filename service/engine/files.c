@@ -13,7 +13,10 @@
 #include "fleet/fleet.h"
 #include "fleet/roster.h"
 #include "model/file.h"
+#include "model/listing.h"
+#include "model/range.h"
 #include "store/file.h"
+#include "store/range.h"
 
 bool files_product(struct worker *w, const char *key_or_id, int64_t *out, struct err *err)
 {
@@ -42,21 +45,55 @@ static bool cancel_tasks(struct db *db, struct admin_write *write, const struct 
 	return admin_sweep(&s, f->rollout_id, err);
 }
 
+/* --- ranges --- */
+
+struct walk {
+	const struct range_list *list;
+	size_t at;
+};
+
+static void rewind_list(void *ctx)
+{
+	struct walk *w = ctx;
+	w->at = 0;
+}
+
+static bool next_of_list(void *ctx, struct range *out)
+{
+	struct walk *w = ctx;
+	if (w->at == w->list->count) {
+		return false;
+	}
+	*out = w->list->rows[w->at++];
+	return true;
+}
+
+static bool write_ranges(struct db *db, struct admin_write *write, struct file *f, const struct range_list *list, struct err *err)
+{
+	struct walk walk = {.list = list};
+	const struct range_source source = {rewind_list, next_of_list, &walk};
+	int64_t product_id;
+	write->ranges = true;
+	return store_range_lock(db, f->rollout_id, &product_id, err) &&
+	       store_range_replace(db, f->rollout_id, &source, &f->range_count, err);
+}
+
 /* --- create --- */
 
 struct create {
 	struct file *file;
-	const struct file_ranges *ranges;
+	const struct range_list *ranges;
 	const struct actor *actor;
 };
 
 static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	const struct create *c = noun;
-	return store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) && describe(write, c->file, err);
+	return store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) &&
+	       (!c->ranges || !c->ranges->count || write_ranges(db, write, c->file, c->ranges, err)) && describe(write, c->file, err);
 }
 
-bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct file_ranges *ranges,
+bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct range_list *ranges,
 		  struct err *err)
 {
 	const struct admin_frame frame = {e, w, actor};
@@ -87,7 +124,8 @@ static bool edit(struct db *db, struct admin_write *write, void *noun, struct er
 	bool ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
 	bool anew = image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
 	return file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
-	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) && describe(write, f, err);
+	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) &&
+	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) && describe(write, f, err);
 }
 
 bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, const struct file_edit *wanted, struct file *out,
@@ -119,6 +157,9 @@ static bool delete (struct db *db, struct admin_write *write, void *noun, struct
 	if (!cancel_tasks(db, write, r->actor, &f, err)) {
 		return false;
 	}
+	if (f.range_count && !write_ranges(db, write, &f, &(struct range_list){.count = 0}, err)) {
+		return false;
+	}
 	struct err why = {0};
 	if (!store_file_delete(db, &f, &why)) { /* a push of its bytes may be under way */
 		return err_set(err, why.kind == ERR_CONFLICT ? ERR_INVALID : why.kind, "%s", why.text);
@@ -147,6 +188,15 @@ bool files_get(struct worker *w, int64_t product_id, int64_t id, struct file *ou
 	}
 	*out = row[0];
 	return true;
+}
+
+bool files_ranges(struct worker *w, const struct file *f, size_t max, struct range_row **out, size_t *count, struct err *err)
+{
+	const struct page page = {.limit = (int64_t)max};
+	int64_t total;
+	*out = NULL;
+	*count = 0;
+	return f->range_count == 0 || ADMIN_READ(w, err, store_range_list(db, f->rollout_id, &page, out, count, &total, err));
 }
 
 bool files_list(struct engine *e, struct worker *w, struct files_page *page, struct err *err)

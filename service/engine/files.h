@@ -14,14 +14,16 @@ struct engine;
 struct err;
 struct file;
 struct file_edit;
-struct file_ranges;
+struct range_list;
+struct range_row;
 struct worker;
 
 /* A product by its key, or else by its id in digits. */
 bool files_product(struct worker *w, const char *key_or_id, int64_t *out, struct err *err);
 
-/* firmware's product_id, component and members, stage and description go in; ids, times and what was tidied come back. */
-bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct file_ranges *ranges,
+/* firmware's product_id, component and members, stage and description go in; ids, times and what was tidied come back. ranges: NULL or
+ * empty = none. */
+bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct range_list *ranges,
 		  struct err *err);
 
 /* edit->to.firmware names the file by product_id and id; *out is the file as it is then. If devices would be told another image, or it
@@ -34,6 +36,9 @@ bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, c
 bool files_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t id, struct err *err);
 
 bool files_get(struct worker *w, int64_t product_id, int64_t id, struct file *out, struct err *err);
+
+/* Its ranges as they were written, from the first on, at most max. *out is malloc'd, the caller frees it. */
+bool files_ranges(struct worker *w, const struct file *file, size_t max, struct range_row **out, size_t *count, struct err *err);
 
 /* limit of them from the offset-th on, by ascending id. *total and the ids come from the snapshot: any page costs the same. rows is
  * malloc'd, the caller frees it. */

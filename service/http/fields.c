@@ -79,8 +79,9 @@ static bool read_urlencoded(struct http_fields *f, const char *body, size_t len,
 		stop = stop ? stop : end;
 		const char *equals = memchr(item, '=', (size_t)(stop - item));
 		if (fields == max || !equals || !decode(&out, item, equals) || !decode(&out, equals + 1, stop)) {
-			return err_set(err, ERR_INVALID, fields == max ? "the form has more than %zu fields"
-								       : "field %zu of the form is not name=value, percent-encoded",
+			return err_set(err, ERR_INVALID,
+				       fields == max ? "the form has more than %zu fields"
+						     : "field %zu of the form is not name=value, percent-encoded",
 				       fields + (fields != max));
 		}
 		item = stop + 1;

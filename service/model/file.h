@@ -9,6 +9,7 @@
 #include "model/nouns.h"
 
 struct err;
+struct range_list; /* model/range.h */
 
 /* Bytes, with which two files offered at once stay below what devices can read of an answer. */
 enum {
@@ -17,7 +18,6 @@ enum {
 	FILE_SIZE_MAX = 32,
 	FILE_VERSION_MAX = 32,
 	FILE_CUSTOMIZE_MAX = 256,
-	FILE_RANGES_MAX = 100000
 };
 
 struct file {
@@ -25,12 +25,7 @@ struct file {
 	int64_t rollout_id;
 	enum rollout_stage stage;
 	char description[DESCRIPTION_SIZE];
-};
-
-/* Texts of ranges as operators write them (model/range.h says what they may be). */
-struct file_ranges {
-	const char *const *texts;
-	size_t count;
+	int64_t range_count; /* whom it is for; 0 = nobody is named */
 };
 
 /* Which members of a file an operator wants changed. */
@@ -50,7 +45,7 @@ enum file_field {
 struct file_edit {
 	unsigned fields; /* of enum file_field */
 	struct file to;
-	struct file_ranges ranges;
+	const struct range_list *ranges; /* with FILE_RANGES; they take the place of those that were there */
 };
 
 /* The size as operators write it ("20kb", "20480") in bytes; 0 = it says none. */

@@ -13,9 +13,10 @@
 #include "store/sql.h"
 #include "store/task.h"
 
-#define FILES                                                                                                             \
-	"SELECT " FIRMWARE_COLUMNS ", r.id, r.stage, r.description FROM firmware f LEFT JOIN artifacts a USING (sha256) " \
-	"JOIN rollouts r ON r.firmware_id = f.id AND r.ranked AND r.ended_at IS NULL "                                    \
+#define FILES                                                                                                                           \
+	"SELECT " FIRMWARE_COLUMNS ", r.id, r.stage, r.description, (SELECT max(m.place) FROM mac_ranges m WHERE m.rollout_id = r.id) " \
+				   "FROM firmware f LEFT JOIN artifacts a USING (sha256) "                                              \
+	"JOIN rollouts r ON r.firmware_id = f.id AND r.ranked AND r.ended_at IS NULL "                                                  \
 	"WHERE f.url <> '' AND f.deleted_at IS NULL AND f.product_id = $1 "
 
 static void read_row(const PGresult *r, int row, struct file *out)
@@ -24,6 +25,7 @@ static void read_row(const PGresult *r, int row, struct file *out)
 	out->rollout_id = sql_get_i64(r, row, FIRMWARE_COLUMN_COUNT);
 	rollout_stage_parse(sql_get_text(r, row, FIRMWARE_COLUMN_COUNT + 1), &out->stage);
 	sql_copy_text(r, row, FIRMWARE_COLUMN_COUNT + 2, out->description, sizeof out->description);
+	out->range_count = sql_get_i64(r, row, FIRMWARE_COLUMN_COUNT + 3);
 }
 
 bool store_file_product(struct db *db, const char *key_or_id, int64_t *out, struct err *err)
