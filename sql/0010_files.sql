@@ -12,6 +12,7 @@ ALTER TABLE firmware
     ADD CONSTRAINT firmware_bytes_check CHECK (CASE WHEN deleted_at IS NULL THEN sha256 IS NOT NULL OR url <> '' ELSE sha256 IS NULL END),
     ADD CONSTRAINT firmware_file_check CHECK (url = '' OR version IS NOT NULL);
 CREATE UNIQUE INDEX firmware_files ON firmware (product_id, component, version) WHERE url <> '' AND deleted_at IS NULL;
+CREATE INDEX firmware_files_id ON firmware (product_id, id) WHERE url <> '' AND deleted_at IS NULL;
 
 ALTER TABLE rollouts
     ADD COLUMN ranked boolean NOT NULL DEFAULT false,

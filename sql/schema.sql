@@ -1250,6 +1250,12 @@ CREATE INDEX events_default_task_id_at_idx ON public.events_default USING btree 
 CREATE UNIQUE INDEX firmware_files ON public.firmware USING btree (product_id, component, version) WHERE ((url <> ''::text) AND (deleted_at IS NULL));
 
 --
+-- Name: firmware_files_id; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX firmware_files_id ON public.firmware USING btree (product_id, id) WHERE ((url <> ''::text) AND (deleted_at IS NULL));
+
+--
 -- Name: firmware_name; Type: INDEX; Schema: public; Owner: otad_owner
 --
 

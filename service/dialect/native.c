@@ -53,6 +53,11 @@ WRITE(fix, remove)
 LIST(firmware)
 GET(firmware)
 WRITE(firmware, remove)
+LIST(file)
+GET(file)
+WRITE(file, create)
+WRITE(file, update)
+WRITE(file, remove)
 LIST(task)
 GET(task)
 LIST(assignment)
@@ -113,6 +118,11 @@ static const struct http_route routes[] = {
 	READ("firmware", firmware_list, ROLE_VIEWER),
 	READ("firmware/{id}", firmware_get, ROLE_VIEWER),
 	REMOVE("firmware/{id}", firmware_remove, ROLE_OPERATOR),
+	READ("files", file_list, ROLE_VIEWER),
+	READ("files/{id}", file_get, ROLE_VIEWER),
+	WITH_JSON("POST", "files", file_create, ROLE_OPERATOR),
+	WITH_JSON("PATCH", "files/{id}", file_update, ROLE_OPERATOR),
+	REMOVE("files/{id}", file_remove, ROLE_OPERATOR),
 	READ("tasks", task_list, ROLE_VIEWER),
 	READ("tasks/{id}", task_get, ROLE_VIEWER),
 	ACT("tasks/{id}/cancel", native_task_cancel),

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/file.h"
 #include "model/fix.h"
 #include "model/licence.h"
 #include "model/listing.h"
@@ -29,6 +30,7 @@ union native_row {
 	struct licence_new licence;
 	struct fix fix;
 	struct firmware firmware;
+	struct file file;
 	struct assignment assignment;
 	struct standing_row standing;
 	struct task_row task;
@@ -66,6 +68,7 @@ extern const struct native_noun native_device;
 extern const struct native_noun native_licence;
 extern const struct native_noun native_fix;
 extern const struct native_noun native_firmware;
+extern const struct native_noun native_file;
 extern const struct native_noun native_assignment;
 extern const struct native_noun native_rollout;
 extern const struct native_noun native_task;

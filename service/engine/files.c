@@ -119,6 +119,9 @@ static bool edit(struct db *db, struct admin_write *write, void *noun, struct er
 	if (!store_file_lock(db, named->product_id, named->id, f, err)) {
 		return false;
 	}
+	if (e->edit->rev && e->edit->rev != f->firmware.rev) {
+		return err_set(err, ERR_CONFLICT, "file %" PRId64 " was changed meanwhile", named->id);
+	}
 	enum rollout_stage before = f->stage;
 	file_apply(f, e->edit, &image);
 	bool ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
@@ -176,15 +179,21 @@ bool files_delete(struct engine *e, struct worker *w, const struct actor *actor,
 
 /* --- read --- */
 
+bool files_after(struct worker *w, const struct page *page, struct file **out, size_t *count, struct err *err)
+{
+	return ADMIN_READ(w, err, store_file_list(db, page, out, count, err));
+}
+
 bool files_get(struct worker *w, int64_t product_id, int64_t id, struct file *out, struct err *err)
 {
 	scoped_free struct file *row = NULL;
 	size_t count = 0;
-	if (!ADMIN_READ(w, err, store_file_read(db, product_id, &id, 1, &row, &count, err))) {
+	const struct page page = {.after = id - 1, .limit = 1, .product_id = product_id};
+	if (!files_after(w, &page, &row, &count, err)) {
 		return false;
 	}
-	if (count == 0) {
-		return err_set(err, ERR_NOT_FOUND, "the product has no file %" PRId64, id);
+	if (count == 0 || row[0].firmware.id != id) {
+		return err_set(err, ERR_NOT_FOUND, "there is no file %" PRId64, id);
 	}
 	*out = row[0];
 	return true;

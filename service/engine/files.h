@@ -14,6 +14,7 @@ struct engine;
 struct err;
 struct file;
 struct file_edit;
+struct page;
 struct range_list;
 struct range_row;
 struct worker;
@@ -32,10 +33,14 @@ bool files_create(struct engine *e, struct worker *w, const struct actor *actor,
 bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, const struct file_edit *edit, struct file *out,
 		struct err *err);
 
-/* Live tasks are cancelled; the rows stay. ERR_CONFLICT: it is not in test. */
+/* Live tasks are cancelled; the rows stay. ERR_CONFLICT: it is not in test. product_id 0: of any. */
 bool files_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t id, struct err *err);
 
+/* product_id 0: of any. */
 bool files_get(struct worker *w, int64_t product_id, int64_t id, struct file *out, struct err *err);
+
+/* By cursor: ids after page->after; page->product_id filters. *out is malloc'd, the caller frees it. */
+bool files_after(struct worker *w, const struct page *page, struct file **out, size_t *count, struct err *err);
 
 /* Its ranges as they were written, from the first on, at most max. *out is malloc'd, the caller frees it. */
 bool files_ranges(struct worker *w, const struct file *file, size_t max, struct range_row **out, size_t *count, struct err *err);

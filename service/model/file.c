@@ -59,9 +59,19 @@ static void lower_md5(char *md5)
 	}
 }
 
+static bool check_component(const char *name, struct err *err)
+{
+	size_t len = strlen(name);
+	return (len > 0 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len) ||
+	       err_set(err, ERR_INVALID, "component must be 1 to %d of a-z, 0-9 and _", COMPONENT_SIZE - 1);
+}
+
 bool file_check(struct file *f, struct err *err)
 {
 	struct firmware *fw = &f->firmware;
+	if (!check_component(fw->component, err)) {
+		return false;
+	}
 	if (!check_url(fw->url, err) || !check_plain("md5", fw->told_md5, FILE_MD5_MAX, err) ||
 	    !check_plain("version", fw->version, FILE_VERSION_MAX, err)) {
 		return false;

@@ -41,9 +41,11 @@ enum file_field {
 	FILE_FORCE = 1 << 8,
 	FILE_DOWNGRADE = 1 << 9,
 	FILE_RANGES = 1 << 10,
+	FILE_ALL_BUT_RANGES = FILE_RANGES - 1,
 };
 struct file_edit {
 	unsigned fields; /* of enum file_field */
+	int64_t rev;     /* that it must have; 0 = any */
 	struct file to;
 	const struct range_list *ranges; /* with FILE_RANGES; they take the place of those that were there */
 };
@@ -51,8 +53,8 @@ struct file_edit {
 /* The size as operators write it ("20kb", "20480") in bytes; 0 = it says none. */
 int64_t file_bytes(const char *told);
 
-/* May url, md5, size, version and customize be so? url: http or https, printable ASCII. An MD5 is lower-cased. ERR_EMPTY or ERR_INVALID;
- * the sentence begins with the member's name. */
+/* May component, url, md5, size, version and customize be so? url: http or https, printable ASCII. An MD5 is lower-cased. ERR_EMPTY or
+ * ERR_INVALID; the sentence begins with the member's name. */
 bool file_check(struct file *inout, struct err *err);
 
 /* Takes the edit over. *image: devices would be told another image than before. */

@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "model/file.h"
+#include "model/listing.h"
 #include "store/firmware.h"
 #include "store/rows.h"
 #include "store/sql.h"
@@ -15,9 +16,8 @@
 
 #define FILES                                                                                                                           \
 	"SELECT " FIRMWARE_COLUMNS ", r.id, r.stage, r.description, (SELECT max(m.place) FROM mac_ranges m WHERE m.rollout_id = r.id) " \
-				   "FROM firmware f LEFT JOIN artifacts a USING (sha256) "                                              \
-	"JOIN rollouts r ON r.firmware_id = f.id AND r.ranked AND r.ended_at IS NULL "                                                  \
-	"WHERE f.url <> '' AND f.deleted_at IS NULL AND f.product_id = $1 "
+	"FROM firmware f LEFT JOIN artifacts a USING (sha256) "                                                                         \
+	"JOIN rollouts r ON r.firmware_id = f.id AND r.ranked AND r.ended_at IS NULL WHERE f.url <> '' AND f.deleted_at IS NULL "
 
 static void read_row(const PGresult *r, int row, struct file *out)
 {
@@ -57,6 +57,9 @@ static bool refuse(const struct firmware *fw, const struct err *why, struct err 
 {
 	if (why->kind == ERR_EXISTS) {
 		return err_set(err, ERR_EXISTS, "the product has a file of the component %s with version %s", fw->component, fw->version);
+	}
+	if (why->kind == ERR_CONFLICT && strstr(why->text, "firmware_product_id_fkey")) {
+		return err_set(err, ERR_NOT_FOUND, "there is no product %" PRId64, fw->product_id);
 	}
 	return err_set(err, why->kind, "%s", why->text);
 }
@@ -123,9 +126,10 @@ bool store_file_insert(struct db *db, struct file *f, const char *created_by, in
 
 bool store_file_lock(struct db *db, int64_t product_id, int64_t id, struct file *out, struct err *err)
 {
-	static const struct sql lock = {"file_lock", FILES "AND f.id = $2 FOR UPDATE OF f, r"};
+	static const struct sql lock = {"file_lock",
+					FILES "AND ($1::bigint IS NULL OR f.product_id = $1) AND f.id = $2 FOR UPDATE OF f, r"};
 	struct sql_args a = {0};
-	sql_i64(&a, product_id);
+	sql_i64_or_null(&a, product_id);
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &lock, &a, err);
 	if (!r) {
@@ -178,21 +182,8 @@ bool store_file_delete(struct db *db, const struct file *f, struct err *err)
 	return store_rollouts_end(db, &f->rollout_id, 1, "cancelled", err) && store_firmware_delete(db, f->firmware.id, &gone, err);
 }
 
-bool store_file_read(struct db *db, int64_t product_id, const int64_t *ids, size_t n, struct file **out, size_t *count, struct err *err)
+static bool read_rows(const PGresult *r, struct file **out, size_t *count, struct err *err)
 {
-	static const struct sql select = {"file_read", FILES "AND f.id = ANY($2::bigint[]) ORDER BY f.id"};
-	struct sql_args a = {0};
-	scoped_list struct sql_list list;
-	sql_list_init(&list);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&list, ids[i]);
-	}
-	sql_i64(&a, product_id);
-	sql_array(&a, &list);
-	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
 	*count = (size_t)PQntuples(r);
 	*out = calloc(*count + 1, sizeof **out);
 	if (!*out) {
@@ -202,4 +193,31 @@ bool store_file_read(struct db *db, int64_t product_id, const int64_t *ids, size
 		read_row(r, (int)i, &(*out)[i]);
 	}
 	return true;
+}
+
+bool store_file_list(struct db *db, const struct page *page, struct file **out, size_t *count, struct err *err)
+{
+	static const struct sql select = {"file_list",
+					  FILES "AND f.id > $1 AND ($3::bigint IS NULL OR f.product_id = $3) ORDER BY f.id LIMIT $2"};
+	struct sql_args a = {0};
+	sql_i64(&a, page->after);
+	sql_i64(&a, page->limit);
+	sql_i64_or_null(&a, page->product_id);
+	scoped_result PGresult *r = sql_query(db, &select, &a, err);
+	return r && read_rows(r, out, count, err);
+}
+
+bool store_file_read(struct db *db, int64_t product_id, const int64_t *ids, size_t n, struct file **out, size_t *count, struct err *err)
+{
+	static const struct sql select = {"file_read", FILES "AND f.product_id = $1 AND f.id = ANY($2::bigint[]) ORDER BY f.id"};
+	struct sql_args a = {0};
+	scoped_list struct sql_list list;
+	sql_list_init(&list);
+	for (size_t i = 0; i < n; i++) {
+		sql_list_i64(&list, ids[i]);
+	}
+	sql_i64(&a, product_id);
+	sql_array(&a, &list);
+	scoped_result PGresult *r = sql_query(db, &select, &a, err);
+	return r && read_rows(r, out, count, err);
 }

@@ -10,6 +10,7 @@
 struct db;
 struct err;
 struct file;
+struct page;
 
 /* A product by its key, or else by its id in digits. ERR_NOT_FOUND. */
 bool store_file_product(struct db *db, const char *key_or_id, int64_t *out, struct err *err);
@@ -18,7 +19,8 @@ bool store_file_product(struct db *db, const char *key_or_id, int64_t *out, stru
  * product has a file of that component and version. */
 bool store_file_insert(struct db *db, struct file *inout, const char *created_by, int64_t now_ms, struct err *err);
 
-/* Reads and locks it against all other writes and offers. ERR_NOT_FOUND: the product has none with this id. */
+/* Reads and locks it against all other writes and offers. ERR_NOT_FOUND: the product (0 = any) has none with
+ * this id. */
 bool store_file_lock(struct db *db, int64_t product_id, int64_t id, struct file *out, struct err *err);
 
 /* Writes what is changed of one that is locked; rev and updated_ms come back. anew_ms: tasks of its rollout from before do not count any
@@ -27,6 +29,9 @@ bool store_file_update(struct db *db, struct file *inout, int64_t anew_ms, struc
 
 /* The rows stay for the history of its tasks. ERR_CONFLICT: another order's task or assignment uses it. */
 bool store_file_delete(struct db *db, const struct file *file, struct err *err);
+
+/* By ascending id; page->product_id filters. *out is malloc'd, the caller frees it. */
+bool store_file_list(struct db *db, const struct page *page, struct file **out, size_t *count, struct err *err);
 
 /* Those of the product that are there, ascending. *out is malloc'd, the caller frees it. */
 bool store_file_read(struct db *db, int64_t product_id, const int64_t *ids, size_t n, struct file **out, size_t *count, struct err *err);

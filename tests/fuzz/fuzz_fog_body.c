@@ -28,12 +28,12 @@ static void check_fields(const struct fog_body *body)
 /* What passes as a file is a JSON object again, and short enough. */
 static void check_file(struct file *f)
 {
+	text_copy(f->firmware.component, sizeof f->firmware.component, "mcu");
 	if (!file_check(f, NULL)) {
 		return;
 	}
 	struct buf out;
 	buf_init(&out, ANSWER_MAX);
-	text_copy(f->firmware.component, sizeof f->firmware.component, "mcu");
 	fog_file_encode(&out, "p", f, NULL, 0);
 	CHECK(buf_ok(&out));
 	struct cJSON *again = json_parse_object(out.data, out.len, NULL);

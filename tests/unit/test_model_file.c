@@ -10,7 +10,7 @@
 
 static struct file good(void)
 {
-	struct file f = {.stage = STAGE_TEST};
+	struct file f = {.stage = STAGE_TEST, .firmware.component = "mcu"};
 	text_copy(f.firmware.url, sizeof f.firmware.url, "https://a.com/a.bin");
 	text_copy(f.firmware.told_md5, sizeof f.firmware.told_md5, "xxzz...");
 	text_copy(f.firmware.told_size, sizeof f.firmware.told_size, "20kb");
