@@ -163,7 +163,7 @@ bool store_standing_hold(struct db *db, const int64_t *rollouts, size_t n, int64
 
 #define STANDING                                                                                                            \
 	"SELECT " ROLLOUT_COLUMNS ", f.name, p.name, r.created_by FROM rollouts r JOIN firmware f ON f.id = r.firmware_id " \
-	"JOIN products p ON p.id = r.product_id WHERE r.way = 'standing' AND NOT r.ranked AND r.ended_at IS NULL"
+	"JOIN products p ON p.id = r.product_id WHERE r.way = 'standing' AND r.ended_at IS NULL"
 
 static void read_row(const PGresult *r, int row, struct standing_row *out)
 {
@@ -176,8 +176,9 @@ static void read_row(const PGresult *r, int row, struct standing_row *out)
 
 bool store_standing_list(struct db *db, const struct page *page, struct standing_row **out, size_t *count, struct err *err)
 {
-	static const struct sql select = {"standing_list",
-					  STANDING " AND r.id > $1 AND ($3::bigint IS NULL OR r.product_id = $3) ORDER BY r.id LIMIT $2"};
+	static const struct sql select = {
+		"standing_list",
+		STANDING " AND NOT r.ranked AND r.id > $1 AND ($3::bigint IS NULL OR r.product_id = $3) ORDER BY r.id LIMIT $2"};
 	struct sql_args a = {0};
 	sql_i64(&a, page->after);
 	sql_i64(&a, page->limit);

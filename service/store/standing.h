@@ -39,6 +39,7 @@ bool store_standing_hold(struct db *db, const int64_t *rollouts, size_t n, int64
 
 /* Active ones that are not ranked; page->product_id filters. *out is malloc'd. */
 bool store_standing_list(struct db *db, const struct page *page, struct standing_row **out, size_t *count, struct err *err);
+/* Also one that is ranked. */
 bool store_standing_get(struct db *db, int64_t rollout_id, struct standing_row *out, struct err *err);
 
 #endif

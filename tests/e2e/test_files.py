@@ -54,13 +54,27 @@ def test_one_of_a_component_and_version(shared, product):
     other = make(shared, product, component="motor")
     for change in ({"component": "motor"}, {"productId": product}):
         assert shared.operator.patch(f"/api/v3/files/{made['id']}", change).status == 400
-    assert shared.operator.delete(f"/api/v3/rollouts/{other['rolloutId']}").status == 404, "a file's rollout goes with the file"
+    assert shared.operator.delete(f"/api/v3/rollouts/{other['rolloutId']}").status == 409, "a file's rollout goes with the file"
     assert shared.operator.delete("/api/v2/xiaozhi/otaPassive", id=other["rolloutId"]).code == 3002
     assert shared.operator.get(f"/api/v3/files/{other['id']}").json == other
 
 
 def test_a_viewer_only_reads(shared, product):
     assert shared.viewer.post("/api/v3/files", {**MADE, "productId": product}).status == 403
+
+
+def test_its_ranges_are_its_rollout_s(shared, product):
+    made = make(shared, product)
+    assert shared.operator.get(f"/api/v3/rollouts/{made['rolloutId']}").must(200).json["firmwareId"] == made["id"]
+    assert made["rolloutId"] not in [row["id"] for row in shared.operator.get("/api/v3/rollouts", product=product).json["items"]]
+    path = f"/api/v3/rollouts/{made['rolloutId']}/ranges"
+    shared.operator.post(path + "/import", b"C89346000000~C89346FFFFFF\nDEF1*\n", headers={"Content-Type": "text/csv"}).must(200)
+    assert [row["range"] for row in shared.operator.get(path).must(200).json["items"]] == ["C89346000000~C89346FFFFFF", "DEF1*"]
+    assert shared.operator.get(f"/api/v3/files/{made['id']}").json["ranges"] == 2
+    row, = shared.operator.get(f"/api/v1/ota/{product}/files/").json["data"]["results"]
+    assert row["mac_range"] == ["C89346000000~C89346FFFFFF", "DEF1*"]
+    shared.operator.delete(path).must(204)
+    assert shared.operator.get(f"/api/v1/ota/{product}/files/").json["data"]["results"][0]["mac_range"] is None
 
 
 # What becomes of tasks.
