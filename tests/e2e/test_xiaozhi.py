@@ -196,6 +196,7 @@ def test_an_update_is_offered_fetched_and_proven_by_the_build_that_runs(site, pr
     assert offered["version"] == "2.4.2" and "force" not in offered
     head, data = device.fetch(offered)
     assert data == app("2.4.2") and head.count(b"\r\n") < 9, head
+    site.until_state(device, "downloaded")
     device.install(data)
     after = device.check()
     assert after["firmware"] == {"version": "2.4.2", "url": ""}
