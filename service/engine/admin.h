@@ -108,8 +108,8 @@ bool admin_rollout_cancel(struct engine *e, struct worker *w, const struct actor
 bool admin_rollout_get(struct worker *w, int64_t id, struct standing_row *out, struct err *err);
 bool admin_rollout_list(struct worker *w, const struct page *page, struct standing_row **out, size_t *count, struct err *err);
 
-/* Which devices a standing rollout is for; none: the whole product. An import adds at the end of the list or replaces it, all or nothing.
- * ERR_NOT_FOUND: it is not active. */
+/* Which devices the ranked rollout of a file is for. An import adds at the end of the list or replaces it, all or nothing. ERR_NOT_FOUND:
+ * it is no active one of a file. */
 struct admin_range_import {
 	int64_t rollout_id;
 	bool replace;

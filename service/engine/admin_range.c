@@ -1,11 +1,10 @@
-/* Which devices a standing rollout is for. */
+/* Which devices the ranked rollout of a file is for. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "engine/admin.h"
 #include "engine/admin_frame.h"
 #include "store/range.h"
-#include "store/standing.h"
 
 struct write_ranges {
 	struct admin_range_import wanted;
@@ -53,10 +52,7 @@ bool admin_range_clear(struct engine *e, struct worker *w, const struct actor *a
 bool admin_range_list(struct worker *w, int64_t rollout_id, const struct page *page, struct range_row **out, size_t *count, int64_t *total,
 		      struct err *err)
 {
-	struct standing_row rollout;
-	return ADMIN_READ(w, err,
-			  store_standing_get(db, rollout_id, &rollout, err) &&
-				  store_range_list(db, rollout_id, page, out, count, total, err));
+	return ADMIN_READ(w, err, store_range_may(db, rollout_id, err) && store_range_list(db, rollout_id, page, out, count, total, err));
 }
 
 bool admin_range_naming(struct worker *w, const char *identifier, const struct page *page, struct range_row **out, size_t *count,

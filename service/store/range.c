@@ -10,11 +10,16 @@
 #include "common/text.h"
 #include "store/sql.h"
 
+static bool none(int64_t rollout_id, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "there is no rollout %" PRId64 " of a file", rollout_id);
+}
+
 bool store_range_lock(struct db *db, int64_t rollout_id, int64_t *product_id, struct err *err)
 {
 	/* shared, as whoever makes tasks of it: an import of seconds must not hold up their group commit */
-	static const struct sql row = {"range_lock_row", "SELECT product_id FROM rollouts WHERE id = $1 AND way = 'standing'"
-							 " AND ended_at IS NULL FOR SHARE"};
+	static const struct sql row = {"range_lock_row",
+				       "SELECT product_id FROM rollouts WHERE id = $1 AND ranked AND ended_at IS NULL FOR SHARE"};
 	static const struct sql writers = {"range_lock_writers", "SELECT 1 FROM pg_advisory_xact_lock(7305424, hashint8($1))"};
 	struct sql_args a = {0};
 	sql_i64(&a, rollout_id);
@@ -23,7 +28,7 @@ bool store_range_lock(struct db *db, int64_t rollout_id, int64_t *product_id, st
 		return false;
 	}
 	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no active rollout %" PRId64, rollout_id);
+		return none(rollout_id, err);
 	}
 	*product_id = sql_get_i64(r, 0, 0);
 	return sql_run(db, &writers, &a, err);
@@ -119,6 +124,15 @@ static bool read_rows(const PGresult *r, struct range_row **out, size_t *count, 
 		}
 	}
 	return true;
+}
+
+bool store_range_may(struct db *db, int64_t rollout_id, struct err *err)
+{
+	static const struct sql select = {"range_may", "SELECT 1 FROM rollouts WHERE id = $1 AND ranked AND ended_at IS NULL"};
+	struct sql_args a = {0};
+	sql_i64(&a, rollout_id);
+	scoped_result PGresult *r = sql_query(db, &select, &a, err);
+	return r && (PQntuples(r) == 1 || none(rollout_id, err));
 }
 
 bool store_range_list(struct db *db, int64_t rollout_id, const struct page *page, struct range_row **out, size_t *count, int64_t *total,

@@ -1,4 +1,4 @@
-/* Which devices a standing rollout is for: its ranges in PostgreSQL. */
+/* Which devices a ranked rollout is for: its ranges in PostgreSQL. */
 #ifndef STORE_RANGE_H
 #define STORE_RANGE_H
 
@@ -12,8 +12,8 @@
 struct db;
 struct err;
 
-/* In a transaction: keeps others from writing the rollout's ranges until its end, and the rollout from being cancelled. ERR_NOT_FOUND: it
- * is no active standing one. Does not hold up tasks that are made meanwhile. */
+/* In a transaction: keeps others from writing the rollout's ranges until its end, and the rollout from ending. ERR_NOT_FOUND: it is no
+ * active ranked one. Does not hold up tasks that are made meanwhile. */
 bool store_range_lock(struct db *db, int64_t rollout_id, int64_t *product_id, struct err *err);
 
 /* After the lock: all of source, at the end of the list, in one COPY. *count: how many that were. The change row (CHANGE_RANGES) must stand
@@ -23,6 +23,9 @@ bool store_range_add(struct db *db, int64_t rollout_id, const struct range_sourc
 bool store_range_replace(struct db *db, int64_t rollout_id, const struct range_source *source, int64_t *count, struct err *err);
 /* After the lock: none any more. *count: how many they were. */
 bool store_range_clear(struct db *db, int64_t rollout_id, int64_t *count, struct err *err);
+
+/* ERR_NOT_FOUND: it is no active ranked one. */
+bool store_range_may(struct db *db, int64_t rollout_id, struct err *err);
 
 /* page: after = a place, limit. *total: all of the rollout. *out is malloc'd, for the caller to free. */
 bool store_range_list(struct db *db, int64_t rollout_id, const struct page *page, struct range_row **out, size_t *count, int64_t *total,

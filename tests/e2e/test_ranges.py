@@ -1,4 +1,4 @@
-"""Which devices a standing rollout is for, by /api/v3: lists are imported whole or not at all, and found again by whom they name."""
+"""Which devices the rollout of a file is for, by /api/v3: lists are imported whole or not at all, and found again by whom they name."""
 
 import pytest
 
@@ -12,11 +12,13 @@ def problem(answer, status, words=""):
     return answer.json
 
 
-def rollout(site, name="blink", key="lamp"):
-    product = site.product(key)
-    firmware = site.firmware(product, name)
-    body = {"productId": product, "firmwareId": firmware.id, "versionName": "2.0"}
-    return site.operator.post("/api/v3/rollouts", body).must(201).json["id"]
+def make(site, key="lamp"):
+    body = {"productId": site.product(key), "component": "mcu", "version": "1.0", "fileUrl": "http://files.example.com/a.bin", "md5": "m", "size": "1", "stage": "test"}
+    return site.operator.post("/api/v3/files", body).must(201).json
+
+
+def rollout(site, key="lamp"):
+    return make(site, key)["rolloutId"]
 
 
 def load(client, number, body, status=200, headers=None, **query):
@@ -74,16 +76,17 @@ BAD_FILES = [
 def test_a_bad_file_changes_nothing(shared, body, status, words):
     number = getattr(shared, "ranges_rollout", None)
     if number is None:
-        number = shared.ranges_rollout = rollout(shared, "bad-ranges", "bad-ranges")
+        number = shared.ranges_rollout = rollout(shared, "bad-ranges")
         load(shared.operator, number, b"OLD")
     problem(load(shared.operator, number, body, status, replace="true"), status, words)
     assert ranges(shared.viewer, number)["items"] == [{"place": 1, "range": "OLD"}]
 
 
 def test_what_is_not_there_and_who_may_not(site):
-    number = rollout(site)
+    file = make(site)
+    number = file["rolloutId"]
     path = f"/api/v3/rollouts/{number}/ranges"
-    problem(load(site.operator, 999, b"A", 404), 404, "no active rollout")
+    problem(load(site.operator, 999, b"A", 404), 404, "no rollout 999 of a file")
     problem(site.viewer.get("/api/v3/rollouts/999/ranges"), 404)
     problem(site.operator.delete("/api/v3/rollouts/999/ranges"), 404)
     problem(load(site.viewer, number, b"A", 403), 403)
@@ -93,8 +96,12 @@ def test_what_is_not_there_and_who_may_not(site):
     problem(load(site.operator, number, b"A", 400, replace="yes"), 400, "replace")
     problem(load(site.operator, number, b"A", 400, colour="red"), 400, "colour")
     assert site.operator.request("POST", path + "/import", {}, b"A", {"Content-Type": "application/json"}).status == 415
-    site.operator.delete(f"/api/v3/rollouts/{number}").must(204)
+    site.operator.delete(f"/api/v3/files/{file['id']}").must(204)
     problem(load(site.operator, number, b"A", 404), 404)
+    problem(site.viewer.get(path), 404)
+    body = {"productId": file["productId"], "firmwareId": site.firmware(file["productId"]).id}
+    standing = site.operator.post("/api/v3/rollouts", body).must(201).json["id"]
+    problem(load(site.operator, standing, b"A", 404), 404)  # no file's
 
 
 def test_a_repeated_import_is_one(site):
@@ -106,11 +113,12 @@ def test_a_repeated_import_is_one(site):
     problem(load(site.operator, number, b"C", 409, headers), 409)
 
 
-def test_a_deleted_product_takes_its_ranges_along(site):
-    number = rollout(site)
-    load(site.operator, number, b"A\nB")
-    site.operator.delete(f"/api/v3/rollouts/{number}").must(204)
-    firmware = site.viewer.get("/api/v3/firmware").json["items"][0]
-    site.operator.delete(f"/api/v3/firmware/{firmware['id']}").must(204)
-    site.operator.delete(f"/api/v3/products/{firmware['productId']}").must(204)
+def test_a_file_shows_how_many_it_has_and_takes_them_along(site):
+    file = make(site)
+    load(site.operator, file["rolloutId"], b"A\nB")
+    path = f"/api/v3/files/{file['id']}"
+    assert site.viewer.get(path).json["ranges"] == 2
+    row = site.operator.get(f"/api/v1/ota/{file['productId']}/files/{file['id']}").json["data"]
+    assert row["mac_range"] == ["A", "B"]
+    site.operator.delete(path).must(204)
     assert site.db.value("SELECT count(*) FROM mac_ranges") == 0

@@ -40,15 +40,14 @@ static struct digest_key *key;
 static struct seal_key *seal;
 static struct err err;
 
-/* Rollouts 1 to 4 of product 1, 5 and 6 of product 2; 7 has ended. */
-static const char seeds[] = "INSERT INTO products (key) VALUES ('lamp'), ('fan');"
-			    "INSERT INTO uploads SELECT FROM generate_series(1, 1);"
-			    "INSERT INTO artifacts (sha256, md5, size, upload_id) SELECT sha256(id::text::bytea), decode(md5(id::text), "
-			    "'hex'), 10, id FROM uploads;"
-			    "INSERT INTO firmware (product_id, name, sha256) VALUES (1, 'blink', sha256('1')), (2, 'blow', sha256('1'));"
-			    "INSERT INTO rollouts (kind, way, product_id, firmware_id, component, created_by, ended_at)"
-			    " SELECT 'standing', 'standing', 1 + i / 5, 1 + i / 5, 'c' || i, 'test', CASE WHEN i = 7 THEN now() END FROM "
-			    "generate_series(1, 7) i ORDER BY i;";
+/* Ranked rollouts: 1 to 4 of product 1, 5 and 6 of product 2; 7 has ended. 8 is not ranked. */
+static const char seeds[] =
+	"INSERT INTO products (key) VALUES ('lamp'), ('fan');"
+	"INSERT INTO firmware (product_id, component, name, version, url) SELECT 1 + i / 5, 'mcu', 'f' || i, '1.' || i, 'http://a/' || i"
+	" FROM generate_series(1, 8) i ORDER BY i;"
+	"INSERT INTO rollouts (kind, way, product_id, firmware_id, component, created_by, ended_at, ranked) SELECT 'standing', 'standing', "
+	"1 + i / 5,"
+	" i, 'mcu', 'test', CASE WHEN i = 7 THEN now() END, i < 8 FROM generate_series(1, 8) i ORDER BY i;";
 
 static void must(bool ok)
 {
@@ -248,15 +247,18 @@ static void a_hundred_thousand_are_replaced_at_once(void **state)
 	assert_int_equal(pg_number(uri, "SELECT count(*) FROM mac_ranges WHERE said IS NOT NULL"), 0);
 }
 
-static void only_active_standing_rollouts_have_ranges(void **state)
+static void only_active_ranked_rollouts_have_ranges(void **state)
 {
 	(void)state;
 	int64_t product;
 	must(db_begin(db, &err));
-	assert_false(store_range_lock(db, 99, &product, &err));
-	assert_int_equal(err.kind, ERR_NOT_FOUND);
-	assert_false(store_range_lock(db, 7, &product, &err));
-	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	for (int64_t wrong = 7; wrong <= 9; wrong++) {
+		assert_false(store_range_lock(db, wrong, &product, &err));
+		assert_int_equal(err.kind, ERR_NOT_FOUND);
+		assert_false(store_range_may(db, wrong, &err));
+		assert_int_equal(err.kind, ERR_NOT_FOUND);
+	}
+	must(store_range_may(db, 5, &err));
 	must(store_range_lock(db, 5, &product, &err));
 	assert_int_equal(product, 2);
 	db_rollback(db);
@@ -524,7 +526,7 @@ int main(void)
 		STORED(a_list_comes_back_as_it_was_written),
 		STORED(entries_can_be_read_page_by_page),
 		STORED(a_hundred_thousand_are_replaced_at_once),
-		STORED(only_active_standing_rollouts_have_ranges),
+		STORED(only_active_ranked_rollouts_have_ranges),
 		STORED(the_lock_holds_up_whom_it_must),
 		STORED(what_fails_leaves_the_old_list),
 		STORED(ranges_go_with_their_rollout),

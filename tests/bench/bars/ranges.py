@@ -47,15 +47,17 @@ def ranges():
 
 
 class Fleet:
-    """An otad with so many devices and standing rollouts of one product."""
+    """An otad with so many devices and files of one product."""
 
     def __init__(self, site):
         self.site = site
         self.db = site.database()
         fill(self.db, DEVICES)
         self.run(
-            "INSERT INTO rollouts (kind, way, product_id, firmware_id, component, created_by)"
-            f" SELECT 'standing', 'standing', 1, 1, 'c' || i, 'bench' FROM generate_series(1, {FILES}) i"
+            "INSERT INTO firmware (product_id, component, name, version, url)"
+            f" SELECT 1, 'mcu', 'f' || i, '1.' || i, 'http://files.example.com/' || i FROM generate_series(1, {FILES}) i",
+            "INSERT INTO rollouts (kind, way, product_id, firmware_id, component, created_by, ranked)"
+            " SELECT 'standing', 'standing', 1, id, 'mcu', 'bench', true FROM firmware WHERE url <> '' ORDER BY id",
         )
         self.otad = site.otad(self.db)
         self.polls = site.dir / "range-polls"
