@@ -221,6 +221,13 @@ void digest_mac(const struct digest_key *key, const void *data, size_t len, uint
 	}
 }
 
+void digest_mac_sha1(const uint8_t key[32], const void *data, size_t len, uint8_t out[DIGEST_SHA1_LEN])
+{
+	if (HMAC(EVP_sha1(), key, 32, data, len, out, NULL) == NULL) {
+		die("HMAC failed");
+	}
+}
+
 void digest_derive(const uint8_t master[32], const char *purpose, uint8_t out[32])
 {
 	char text[64];

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIGEST_MD5_LEN = 16, DIGEST_SHA256_LEN = 32 };
+enum { DIGEST_MD5_LEN = 16, DIGEST_SHA1_LEN = 20, DIGEST_SHA256_LEN = 32 };
 
 /* md5 and sha256 of one stream, computed together as the bytes flow. Opaque; one thread at a time. NULL only when memory is out. */
 struct digest;
@@ -26,6 +26,9 @@ struct digest_key;
 struct digest_key *digest_key_new(const void *key, size_t len);
 void digest_key_free(struct digest_key **key); /* wipes it */
 void digest_mac(const struct digest_key *key, const void *data, size_t len, uint8_t out[DIGEST_SHA256_LEN]);
+
+/* HMAC-SHA1, for protocols that demand it. */
+void digest_mac_sha1(const uint8_t key[32], const void *data, size_t len, uint8_t out[DIGEST_SHA1_LEN]);
 
 /* A 32-byte subkey for one purpose (a word in the code, at most 58 letters) from the master key: HMAC-SHA256(master, "otad/" purpose). */
 void digest_derive(const uint8_t master[32], const char *purpose, uint8_t out[32]);

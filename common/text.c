@@ -293,6 +293,41 @@ long text_unbase64url(const char *s, size_t len, void *out, size_t max)
 	return rest == 0 || unbase64url_group(s, rest, bytes, rest - 1) ? (long)n : -1;
 }
 
+void text_base64(char *out, const void *data, size_t n)
+{
+	text_base64url(out, data, n);
+	size_t len = 0;
+	for (; out[len]; len++) {
+		out[len] = out[len] == '-' ? '+' : out[len] == '_' ? '/' : out[len];
+	}
+	while (len % 4) {
+		out[len++] = '=';
+	}
+	out[len] = '\0';
+}
+
+long text_unbase64(const char *s, size_t len, void *out, size_t max)
+{
+	uint8_t *bytes = out;
+	size_t left = max;
+	if (len % 4) {
+		return -1;
+	}
+	for (const char *end = s + len; s < end; s += 4) {
+		size_t digits = s + 4 < end || s[3] != '=' ? 4 : s[2] != '=' ? 3 : 2;
+		char group[4];
+		for (size_t i = 0; i < digits; i++) {
+			group[i] = s[i] == '+' ? '-' : s[i] == '/' ? '_' : s[i] == '-' || s[i] == '_' ? '=' : s[i];
+		}
+		if (digits - 1 > left || !unbase64url_group(group, digits, bytes, digits - 1)) {
+			return -1;
+		}
+		bytes += digits - 1;
+		left -= digits - 1;
+	}
+	return (long)(max - left);
+}
+
 /* ---- the rest ---- */
 
 bool text_copy(char *dst, size_t size, const char *s)

@@ -42,6 +42,10 @@ bool text_unhex(const char *s, void *out, size_t n);
 void text_base64url(char *out, const void *data, size_t n);
 long text_unbase64url(const char *s, size_t len, void *out, size_t max);
 
+/* base64 with padding (RFC 4648 section 4), as strict. encode writes (n + 2) / 3 * 4 + 1 bytes. */
+void text_base64(char *out, const void *data, size_t n);
+long text_unbase64(const char *s, size_t len, void *out, size_t max);
+
 /* Copies s into dst[size]; false (and dst = "") if it does not fit. */
 bool text_copy(char *dst, size_t size, const char *s);
 

@@ -128,6 +128,19 @@ static void hmac_matches_rfc4231(void **state)
 	}
 }
 
+/* The second case of RFC 2202 has a short key: zeros behind it make no difference to HMAC. */
+static void hmac_sha1_matches_rfc2202(void **state)
+{
+	(void)state;
+	static const uint8_t key[32] = "Jefe";
+	static const uint8_t wanted[DIGEST_SHA1_LEN] = {0xef, 0xfc, 0xdf, 0x6a, 0xe5, 0xeb, 0x2f, 0xa2, 0xd2, 0x74,
+							0x16, 0xd5, 0xf1, 0x84, 0xdf, 0x9c, 0x25, 0x9a, 0x7c, 0x79};
+	static const char text[] = "what do ya want for nothing?";
+	uint8_t out[DIGEST_SHA1_LEN];
+	digest_mac_sha1(key, text, sizeof text - 1, out);
+	assert_memory_equal(out, wanted, sizeof wanted);
+}
+
 static void hmac_takes_keys_longer_than_a_block(void **state)
 {
 	(void)state;
@@ -344,6 +357,7 @@ int main(void)
 		cmocka_unit_test(freeing_nothing_is_allowed),
 		cmocka_unit_test(lack_of_memory_gives_null),
 		cmocka_unit_test(hmac_matches_rfc4231),
+		cmocka_unit_test(hmac_sha1_matches_rfc2202),
 		cmocka_unit_test(hmac_takes_keys_longer_than_a_block),
 		cmocka_unit_test(hmac_takes_an_empty_key_and_message),
 		cmocka_unit_test(many_keys_in_turn_do_not_mix),

@@ -263,6 +263,26 @@ static void base64url_matches_rfc4648(void **state)
 	}
 }
 
+static void base64_has_padding_and_one_spelling(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"\xfb\xff\xfe", "+//+"}};
+	static const char *const bad[] = {"Zg", "Zg=", "Zg=A", "Zh==", "Zm9=", "====", "Z===", "-__-", "Zg==Zg==", "Zm9v\n", "Zm 9"};
+	char text[16];
+	char raw[16];
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t len = strlen(rows[i][0]);
+		text_base64(text, rows[i][0], len);
+		assert_string_equal(text, rows[i][1]);
+		assert_int_equal(text_unbase64(text, strlen(text), raw, len), len);
+		assert_memory_equal(raw, rows[i][0], len);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(text_unbase64(bad[i], strlen(bad[i]), raw, sizeof raw), -1);
+	}
+	assert_int_equal(text_unbase64("Zm9v", 4, raw, 2), -1);
+}
+
 static void base64url_has_one_spelling(void **state)
 {
 	(void)state;
@@ -376,6 +396,7 @@ int main(void)
 		cmocka_unit_test(durations_have_units_and_default_to_seconds),
 		cmocka_unit_test(hex_goes_both_ways),
 		cmocka_unit_test(base64url_matches_rfc4648),
+		cmocka_unit_test(base64_has_padding_and_one_spelling),
 		cmocka_unit_test(base64url_has_one_spelling),
 		cmocka_unit_test(copying_fits_or_leaves_nothing),
 		cmocka_unit_test(case_is_ignored_in_ascii_only),
