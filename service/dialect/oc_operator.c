@@ -140,7 +140,8 @@ static void upload_end(void *state, struct worker *worker, struct http_request *
 	upload_abort(in, worker);
 }
 
-const struct http_upload oc_upload = {upload_begin, upload_name, upload_data, upload_end, upload_abort};
+const struct http_upload oc_upload = {
+	.begin = upload_begin, .name = upload_name, .data = upload_data, .end = upload_end, .abort = upload_abort};
 
 /* --- otaEnable, otaPassive --- */
 

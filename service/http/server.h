@@ -37,11 +37,16 @@ enum http_body {
 /* Replies exactly once, before or after it returns, with one of the http_reply functions. `worker` is NULL on inline routes. */
 typedef void http_handler(struct http_request *req, struct worker *worker, void *ctx);
 
+enum { HTTP_FIELDS_MAX = 64, HTTP_FIELD_MAX = 16 * 1024 };
+
 /* A streamed file upload. All run on worker threads, one at a time and in order for one request (not always the same thread). The server
  * buffers at most 2 x 256 KiB per upload and stops reading from the peer meanwhile. */
 struct http_upload {
 	/* Before the first byte of the body is read (so that a refusal costs no transfer): NULL and err refuses the request. */
 	void *(*begin)(struct http_request *req, struct worker *worker, void *ctx, struct err *err);
+	/* An ordinary field that precedes the file, whole: value[len] is 0, and it may hold any bytes. NULL: they are passed over, as those
+	 * behind the file always are. More than HTTP_FIELDS_MAX of them, or more than HTTP_FIELD_MAX bytes in one, refuse the request. */
+	bool (*field)(void *state, const char *name, const char *value, size_t len, struct err *err);
 	/* The file name that came with the file field (valid UTF-8, may hold anything else), once, before the first data. */
 	bool (*name)(void *state, const char *file_name, struct err *err);
 	bool (*data)(void *state, struct worker *worker, const void *data, size_t len, struct err *err);

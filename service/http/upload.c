@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "http/form.h"
@@ -12,7 +13,7 @@
 #include "http/request.h"
 #include "http/upload.h"
 
-enum { BUFFER_SIZE = 256 * 1024 };
+enum { BUFFER_SIZE = 256 * 1024, NAME_MAX_SIZE = 1024 };
 
 struct http_inflow {
 	/* the loop's */
@@ -28,11 +29,14 @@ struct http_inflow {
 	const struct http_upload *calls;
 	void *state;
 	struct worker *worker;
-	bool opened;  /* begin() was called */
-	bool last;    /* this job has the end of the body */
-	bool aborted; /* this job is to clean up */
-	bool file;    /* the form's file field has begun */
-	bool in_file; /* the present part is it */
+	bool opened;   /* begin() was called */
+	bool last;     /* this job has the end of the body */
+	bool aborted;  /* this job is to clean up */
+	bool file;     /* the form's file field has begun */
+	bool in_file;  /* the present part is it */
+	bool in_field; /* it is a field that the handler wants */
+	unsigned fields;
+	struct buf field; /* name, NUL, value so far */
 	bool failed;
 	uint64_t bytes; /* of the file */
 	uint64_t bytes_max;
@@ -59,17 +63,61 @@ static bool begin_file(struct http_inflow *in, const char *name)
 	return !in->failed;
 }
 
+static bool begin_field(struct http_inflow *in, const char *name)
+{
+	in->in_field = in->calls->field && !in->file;
+	if (!in->in_field) {
+		return true;
+	}
+	if (in->fields++ == HTTP_FIELDS_MAX) {
+		return fail(in, ERR_INVALID, "The form has too many fields.");
+	}
+	buf_reset(&in->field);
+	buf_put(&in->field, name, strlen(name) + 1);
+	return true;
+}
+
+static bool end_field(struct http_inflow *in)
+{
+	if (!in->in_field) {
+		return true;
+	}
+	in->in_field = false;
+	const char *name = buf_cstr(&in->field);
+	size_t head = strlen(name) + 1;
+	if (!buf_ok(&in->field)) {
+		return fail(in, ERR_UNAVAILABLE, "Out of memory.");
+	}
+	in->failed = !in->calls->field(in->state, name, name + head, in->field.len - head, &in->err);
+	return !in->failed;
+}
+
 static bool on_part(void *ctx, const char *name, const char *file_name)
 {
-	(void)name;
 	struct http_inflow *in = ctx;
+	if (!end_field(in)) {
+		return false;
+	}
 	in->in_file = file_name != NULL;
-	return !file_name || begin_file(in, file_name);
+	return file_name ? begin_file(in, file_name) : begin_field(in, name);
+}
+
+static bool take_field(struct http_inflow *in, const char *data, size_t len)
+{
+	size_t head = strlen(in->field.data) + 1;
+	if (len > HTTP_FIELD_MAX - (in->field.len - head)) {
+		return fail(in, ERR_TOO_LARGE, "A field of the form is too long.");
+	}
+	buf_put(&in->field, data, len);
+	return buf_ok(&in->field) || fail(in, ERR_UNAVAILABLE, "Out of memory.");
 }
 
 static bool on_data(void *ctx, const char *data, size_t len)
 {
 	struct http_inflow *in = ctx;
+	if (in->in_field) {
+		return take_field(in, data, len);
+	}
 	if (!in->in_file) {
 		return true; /* an ordinary field; the limit of the whole body bounds it */
 	}
@@ -90,6 +138,7 @@ bool http_upload_new(struct http_request *req)
 	req->inflow = in;
 	if (in) {
 		in->calls = route->upload;
+		buf_init(&in->field, HTTP_FIELD_MAX + NAME_MAX_SIZE + 2);
 		in->bytes_max = route->body_max ? route->body_max : req->loop->server->config.upload_max;
 	}
 	if (in && req->has_body) {
@@ -123,6 +172,7 @@ void http_upload_free(struct http_request *req)
 	struct http_inflow *in = req->inflow;
 	if (in) {
 		http_form_free(&in->form);
+		buf_free(&in->field);
 		free(in->data[0]);
 		free(in->data[1]);
 		free(in);
@@ -194,6 +244,9 @@ static void job_end(struct http_inflow *in, struct http_request *req)
 {
 	if (in->form && !http_form_is_whole(in->form)) {
 		fail(in, ERR_INVALID, "The multipart body is cut off.");
+		return;
+	}
+	if (!end_field(in)) {
 		return;
 	}
 	void *state = in->state;

@@ -58,6 +58,14 @@ static void *sink_begin(struct http_request *req, struct worker *worker, void *c
 	return s;
 }
 
+/* The value is told whole, before the file. */
+static bool sink_field(void *state, const char *name, const char *value, size_t len, struct err *err)
+{
+	const struct sink *s = state;
+	CHECK(!s->named && len <= HTTP_FIELD_MAX && value[len] == '\0' && strlen(name) < 1024);
+	return strcmp(name, "bad") != 0 || err_set(err, ERR_INVALID, "not this field");
+}
+
 static bool sink_name(void *state, const char *file_name, struct err *err)
 {
 	struct sink *s = state;
@@ -98,7 +106,8 @@ static void sink_end(void *state, struct worker *worker, struct http_request *re
 	http_reply(req, 200, "text/plain", text, strlen(text));
 }
 
-static const struct http_upload sink = {.begin = sink_begin, .name = sink_name, .data = sink_data, .end = sink_end, .abort = sink_abort};
+static const struct http_upload sink = {
+	.begin = sink_begin, .field = sink_field, .name = sink_name, .data = sink_data, .end = sink_end, .abort = sink_abort};
 static const struct http_route routes[] = {{.method = "POST", .path = "/up", .body = HTTP_BODY_FILE, .upload = &sink}};
 static const struct http_dialect dialect = {.prefix = "/", .routes = routes, .route_count = 1};
 
