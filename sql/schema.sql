@@ -654,6 +654,23 @@ END),
 ALTER TABLE public.mac_ranges OWNER TO otad_owner;
 
 --
+-- Name: objects; Type: TABLE; Schema: public; Owner: otad_owner
+--
+
+CREATE TABLE public.objects (
+    key text NOT NULL COLLATE pg_catalog."C",
+    sha256 bytea NOT NULL,
+    size bigint NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT objects_key_check CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 160))),
+    CONSTRAINT objects_size_check CHECK ((size > 0))
+);
+
+ALTER TABLE public.objects OWNER TO otad_owner;
+
+--
 -- Name: operators; Type: TABLE; Schema: public; Owner: otad_owner
 --
 
@@ -1092,6 +1109,13 @@ ALTER TABLE ONLY public.mac_ranges
     ADD CONSTRAINT mac_ranges_pkey PRIMARY KEY (rollout_id, place);
 
 --
+-- Name: objects objects_pkey; Type: CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.objects
+    ADD CONSTRAINT objects_pkey PRIMARY KEY (key);
+
+--
 -- Name: operators operators_name_key; Type: CONSTRAINT; Schema: public; Owner: otad_owner
 --
 
@@ -1286,6 +1310,12 @@ CREATE INDEX licences_product ON public.licences USING btree (product_id, id);
 CREATE INDEX mac_ranges_head ON public.mac_ranges USING btree (head);
 
 --
+-- Name: objects_sha256; Type: INDEX; Schema: public; Owner: otad_owner
+--
+
+CREATE INDEX objects_sha256 ON public.objects USING btree (sha256);
+
+--
 -- Name: outbox_due; Type: INDEX; Schema: public; Owner: otad_owner
 --
 
@@ -1445,6 +1475,13 @@ ALTER TABLE ONLY public.licences
 
 ALTER TABLE ONLY public.licences
     ADD CONSTRAINT licences_product_id_fkey FOREIGN KEY (product_id) REFERENCES public.products(id);
+
+--
+-- Name: objects objects_sha256_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
+--
+
+ALTER TABLE ONLY public.objects
+    ADD CONSTRAINT objects_sha256_fkey FOREIGN KEY (sha256) REFERENCES public.artifacts(sha256);
 
 --
 -- Name: tokens tokens_operator_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: otad_owner
@@ -1617,6 +1654,12 @@ GRANT SELECT,USAGE ON SEQUENCE public.licences_id_seq TO otad_service;
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mac_ranges TO otad_service;
+
+--
+-- Name: TABLE objects; Type: ACL; Schema: public; Owner: otad_owner
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.objects TO otad_service;
 
 --
 -- Name: TABLE operators; Type: ACL; Schema: public; Owner: otad_owner

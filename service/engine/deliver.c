@@ -9,6 +9,7 @@
 #include "common/alias.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "engine/evidence.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
@@ -211,6 +212,19 @@ bool delivery_open_firmware(struct engine *e, int64_t firmware_id, struct delive
 	return true;
 }
 
+bool delivery_open_artifact(struct engine *e, const struct artifact *artifact, struct delivery **out, struct err *err)
+{
+	struct delivery *d = new_delivery(e, err);
+	if (d) {
+		d->artifact = *artifact;
+		d->etag[0] = '"';
+		text_hex(d->etag + 1, artifact->sha256, sizeof artifact->sha256);
+		d->etag[65] = '"';
+	}
+	*out = d;
+	return d != NULL;
+}
+
 const struct artifact *delivery_artifact(const struct delivery *d)
 {
 	return &d->artifact;
@@ -230,8 +244,7 @@ void delivery_free(struct delivery **dp)
 	*dp = NULL;
 }
 
-/* On a worker: fills the cache if it is cold. A descriptor, or -1 and err. */
-static int open_file(const struct delivery *d, struct worker *worker, struct err *err)
+int delivery_open_file(const struct delivery *d, struct worker *worker, struct err *err)
 {
 	int fd = cache_open_file(d->engine->cache, &d->artifact);
 	struct db *db = fd < 0 ? worker_db(worker, err) : NULL;
@@ -252,7 +265,7 @@ static void fill(void *arg, struct worker *worker)
 {
 	struct delivery *d = arg;
 	struct err err = {0};
-	int fd = open_file(d, worker, &err);
+	int fd = delivery_open_file(d, worker, &err);
 	d->done(d->done_ctx, fd, fd < 0 ? &err : NULL);
 }
 
@@ -297,7 +310,7 @@ static void read_job(void *arg, struct worker *worker)
 {
 	struct delivery *d = arg;
 	struct err err = {0};
-	int fd = open_file(d, worker, &err);
+	int fd = delivery_open_file(d, worker, &err);
 	bool ok = fd >= 0 && read_fully(d, fd, &err);
 	if (fd >= 0) {
 		close(fd);

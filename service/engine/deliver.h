@@ -11,6 +11,7 @@
 struct delivery;
 struct engine;
 struct err;
+struct worker;
 
 /* What an alias stands for. Memory only. ERR_NOT_FOUND: not one of ours; ERR_GONE: revoked, expired or its firmware deleted. On success
  * *out is to be freed with delivery_free, on any thread. */
@@ -21,6 +22,8 @@ bool delivery_open_task(struct engine *engine, const char *device, int64_t task_
 			struct err *err);
 /* A firmware by its id, for operators: no task, no evidence. */
 bool delivery_open_firmware(struct engine *engine, int64_t firmware_id, struct delivery **out, struct err *err);
+/* Bytes that are ours by what they are: no task, no evidence. */
+bool delivery_open_artifact(struct engine *engine, const struct artifact *artifact, struct delivery **out, struct err *err);
 const struct artifact *delivery_artifact(const struct delivery *d);
 const char *delivery_etag(const struct delivery *d); /* strong, quoted */
 void delivery_free(struct delivery **d);
@@ -29,6 +32,9 @@ void delivery_free(struct delivery **d);
  * -1: err says why (ERR_BUSY, ERR_UNAVAILABLE, ERR_NO_SPACE ...). */
 typedef void delivery_done(void *ctx, int fd, const struct err *err);
 void delivery_file(struct engine *engine, struct delivery *d, delivery_done *done, void *ctx);
+
+/* The same at once, on a worker. A descriptor of the caller's own, or -1 and err. */
+int delivery_open_file(const struct delivery *d, struct worker *worker, struct err *err);
 
 /* Reads [offset, offset + len), which lies within the file, into out on a worker, after filling the cache if it is cold. err NULL: it is
  * there. false: no worker free (ERR_BUSY), done is not called. One read at a time; the delivery and out must live until done. */

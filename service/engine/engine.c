@@ -83,6 +83,7 @@ static bool load_key(struct engine *e, const struct config *config, struct err *
 	e->alias_key = digest_key_new(key, sizeof key);
 	digest_derive(master, "seal", key);
 	e->seal_key = seal_key_new(key);
+	digest_derive(master, "object", e->object_key);
 	explicit_bzero(master, sizeof master);
 	explicit_bzero(key, sizeof key);
 	return (e->alias_key && e->seal_key) || err_set(err, ERR_INTERNAL, "out of memory");
@@ -174,6 +175,7 @@ void engine_stop(struct engine **ep)
 	free(e->batch);
 	pthread_mutex_destroy(&e->ready_lock);
 	free(e->db_config);
+	explicit_bzero(e->object_key, sizeof e->object_key);
 	free(e);
 	*ep = NULL;
 }

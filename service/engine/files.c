@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/scoped.h"
+#include "common/text.h"
 #include "engine/admin_frame.h"
 #include "engine/admin_sweep.h"
 #include "engine/private.h"
@@ -16,6 +18,7 @@
 #include "model/listing.h"
 #include "model/range.h"
 #include "store/file.h"
+#include "store/object.h"
 #include "store/range.h"
 
 bool files_product(struct worker *w, const char *key_or_id, int64_t *out, struct err *err)
@@ -78,6 +81,47 @@ static bool write_ranges(struct db *db, struct admin_write *write, struct file *
 	       store_range_replace(db, f->rollout_id, &source, &f->range_count, err);
 }
 
+/* --- bytes of our own --- */
+
+/* The MD5 told must be theirs, if it can be any. */
+static bool check_md5(struct firmware *fw, struct err *err)
+{
+	char md5[2 * sizeof fw->artifact.md5 + 1];
+	uint8_t told[sizeof fw->artifact.md5];
+	text_hex(md5, fw->artifact.md5, sizeof fw->artifact.md5);
+	if (strlen(fw->told_md5) == sizeof md5 - 1 && text_unhex(fw->told_md5, told, sizeof told) &&
+	    memcmp(told, fw->artifact.md5, sizeof told) != 0) {
+		return err_set(err, ERR_INVALID, "md5: the bytes uploaded there have %s", md5);
+	}
+	return text_copy(fw->told_md5, sizeof fw->told_md5, md5);
+}
+
+/* A URL of an object of ours: its bytes are the firmware's. */
+static bool take_object(struct db *db, struct file *f, struct err *err)
+{
+	struct firmware *fw = &f->firmware;
+	fw->external = !*f->object;
+	if (fw->external) {
+		return true;
+	}
+	struct err why = {0};
+	if (!store_object_use(db, f->object, &fw->artifact, &why)) {
+		return err_set(err, why.kind == ERR_NOT_FOUND ? ERR_INVALID : why.kind, "file_url: %.200s", why.text);
+	}
+	return check_md5(fw, err);
+}
+
+/* After an edit. moved: it has another URL than before. */
+static bool take_bytes(struct db *db, struct file *f, const struct file_edit *edit, bool moved, struct err *err)
+{
+	bool named = (edit->fields & FILE_URL) && *edit->to.object;
+	if (moved || named) {
+		text_copy(f->object, sizeof f->object, named ? edit->to.object : "");
+		return take_object(db, f, err);
+	}
+	return !(edit->fields & FILE_MD5) || f->firmware.external || check_md5(&f->firmware, err);
+}
+
 /* --- create --- */
 
 struct create {
@@ -89,7 +133,7 @@ struct create {
 static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	const struct create *c = noun;
-	return store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) &&
+	return take_object(db, c->file, err) && store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) &&
 	       (!c->ranges || !c->ranges->count || write_ranges(db, write, c->file, c->ranges, err)) && describe(write, c->file, err);
 }
 
@@ -98,7 +142,6 @@ bool files_create(struct engine *e, struct worker *w, const struct actor *actor,
 {
 	const struct admin_frame frame = {e, w, actor};
 	struct admin_write write = {.action = "file.create", .kind = CHANGE_FIRMWARE};
-	inout->firmware.external = true;
 	return file_check(inout, err) && admin_frame_write(&frame, &write, create, &(struct create){inout, ranges, actor}, err);
 }
 
@@ -123,10 +166,11 @@ static bool edit(struct db *db, struct admin_write *write, void *noun, struct er
 		return err_set(err, ERR_CONFLICT, "file %" PRId64 " was changed meanwhile", named->id);
 	}
 	enum rollout_stage before = f->stage;
+	bool moved = (e->edit->fields & FILE_URL) && strcmp(f->firmware.url, e->edit->to.firmware.url) != 0;
 	file_apply(f, e->edit, &image);
 	bool ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
 	bool anew = image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
-	return file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
+	return take_bytes(db, f, e->edit, moved, err) && file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
 	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) &&
 	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) && describe(write, f, err);
 }

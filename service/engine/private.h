@@ -46,6 +46,7 @@ struct engine {
 	struct teller *teller;
 	struct digest_key *alias_key;
 	struct seal_key *seal_key; /* secrets at rest */
+	uint8_t object_key[32];    /* signs upload policies */
 	struct batch *batch;       /* the commit thread's */
 	_Atomic(uint16_t)
 		reporting[ENGINE_REPORTING]; /* reports at work, by the device's id: one that floods us must not crowd out others */

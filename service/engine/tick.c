@@ -22,6 +22,7 @@
 #include "store/db.h"
 #include "store/feed.h"
 #include "store/maintain.h"
+#include "store/object.h"
 #include "store/task.h"
 
 enum {
@@ -132,6 +133,10 @@ static void keep_up(struct ticker *t)
 	int64_t some = 1;
 	bool ok = ensure_db(t, &err);
 	while (ok && some > 0) { /* in small steps */
+		ok = store_object_sweep(t->db, &some, &err);
+		swept += some;
+	}
+	for (some = 1; ok && some > 0;) {
 		ok = store_artifact_sweep(t->db, &some, &err);
 		swept += some;
 	}

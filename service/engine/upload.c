@@ -74,6 +74,12 @@ bool upload_seal(struct upload *u, struct worker *worker, struct firmware *inout
 	return db && judge(u, worker, inout, err) && sink_seal(u->sink, db, &inout->artifact, err);
 }
 
+bool upload_seal_bytes(struct upload *u, struct worker *worker, struct artifact *out, struct err *err)
+{
+	struct db *db = worker_db(worker, err);
+	return db && sink_seal(u->sink, db, out, err);
+}
+
 void upload_free(struct upload **up, struct worker *worker)
 {
 	struct upload *u = *up;

@@ -97,7 +97,10 @@ void file_apply(struct file *f, const struct file_edit *edit, bool *image)
 	const struct firmware *from = &edit->to.firmware;
 	unsigned fields = edit->fields;
 	bool other = (fields & FILE_URL) && take_text(to->url, sizeof to->url, from->url);
-	other = ((fields & FILE_MD5) && take_text(to->told_md5, sizeof to->told_md5, from->told_md5)) || other;
+	char md5[sizeof from->told_md5]; /* uploads are answered in upper case */
+	text_copy(md5, sizeof md5, from->told_md5);
+	lower_md5(md5);
+	other = ((fields & FILE_MD5) && take_text(to->told_md5, sizeof to->told_md5, md5)) || other;
 	other = ((fields & FILE_VERSION) && take_text(to->version, sizeof to->version, from->version)) || other;
 	*image = other;
 	if (fields & FILE_SIZE) {

@@ -25,6 +25,7 @@ struct file {
 	int64_t rollout_id;
 	enum rollout_stage stage;
 	char description[DESCRIPTION_SIZE];
+	char object[161];    /* the key of an object of ours that the URL names; "" = none (only of what an operator writes) */
 	int64_t range_count; /* whom it is for; 0 = nobody is named */
 };
 

@@ -126,7 +126,8 @@ bool store_artifact_sweep(struct db *db, int64_t *count, struct err *err)
 	static const struct sql artifacts = {
 		"artifact_sweep",
 		"DELETE FROM artifacts WHERE sha256 IN (SELECT sha256 FROM artifacts a WHERE sealed_at < now() - interval '1 hour' "
-		"AND NOT EXISTS (SELECT FROM firmware f WHERE f.sha256 = a.sha256) LIMIT 16 FOR UPDATE SKIP LOCKED)"};
+		"AND NOT EXISTS (SELECT FROM firmware f WHERE f.sha256 = a.sha256) "
+		"AND NOT EXISTS (SELECT FROM objects o WHERE o.sha256 = a.sha256) LIMIT 16 FOR UPDATE SKIP LOCKED)"};
 	static const struct sql uploads = {
 		"upload_sweep", "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads u WHERE touched_at < now() - interval '1 hour' "
 				"AND NOT EXISTS (SELECT FROM artifacts a WHERE a.upload_id = u.id) LIMIT 16 FOR UPDATE SKIP LOCKED)"};

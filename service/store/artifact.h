@@ -27,8 +27,8 @@ bool store_upload_drop(struct db *db, int64_t upload, struct err *err);
 /* Reads chunk seq of an artifact: out holds STORE_CHUNK_SIZE bytes; *len = 0 past the end. ERR_NOT_FOUND if there is no such artifact. */
 bool store_chunk_read(struct db *db, const uint8_t sha256[32], int seq, void *out, size_t *len, struct err *err);
 
-/* Deletes uploads untouched for an hour and artifacts no firmware names and nobody sealed or touched for an hour (since they were last
- * sealed), a few at a time. *count = rows gone: call again while it is not 0. */
+/* Deletes uploads untouched for an hour and artifacts no firmware or object names and nobody sealed or touched for an hour (since they were
+ * last sealed), a few at a time. *count = rows gone: call again while it is not 0. */
 bool store_artifact_sweep(struct db *db, int64_t *count, struct err *err);
 
 #endif

@@ -106,6 +106,19 @@ static void a_change_takes_what_it_names_and_tells_if_the_image_is_another(void 
 	}
 }
 
+static void an_md5_in_upper_case_is_the_same_md5(void **state)
+{
+	(void)state;
+	struct file f = good();
+	struct file_edit edit = {.fields = FILE_MD5};
+	bool image = true;
+	text_copy(f.firmware.told_md5, sizeof f.firmware.told_md5, "0123456789abcdef0123456789abcdef");
+	text_copy(edit.to.firmware.told_md5, sizeof edit.to.firmware.told_md5, "0123456789ABCDEF0123456789ABCDEF");
+	file_apply(&f, &edit, &image);
+	assert_false(image);
+	assert_string_equal(f.firmware.told_md5, "0123456789abcdef0123456789abcdef");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +126,7 @@ int main(void)
 		cmocka_unit_test(an_md5_gets_one_spelling_and_anything_else_stays),
 		cmocka_unit_test(what_is_empty_or_too_long_is_named),
 		cmocka_unit_test(sizes_are_read_where_they_can_be),
+		cmocka_unit_test(an_md5_in_upper_case_is_the_same_md5),
 		cmocka_unit_test(a_change_takes_what_it_names_and_tells_if_the_image_is_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
