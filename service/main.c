@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "dialect/broker.h"
 #include "dialect/fog.h"
+#include "dialect/fog_oss.h"
 #include "dialect/native.h"
 #include "dialect/oc.h"
 #include "dialect/ops.h"
@@ -67,7 +68,7 @@ struct service {
 	struct engine *engine;
 	struct mqtt *mqtt;
 	struct http_server *http;
-	struct http_dialect dialects[5 + XIAOZHI_ROOTS];
+	struct http_dialect dialects[5 + FOG_OSS_ROOTS + XIAOZHI_ROOTS];
 };
 
 static int fail(const struct err *err)
@@ -160,7 +161,8 @@ static bool start_http(struct service *s, struct err *err)
 	ops_dialect(&s->dialects[2], s->engine);
 	broker_dialect(&s->dialects[3], s->engine);
 	fog_dialect(&s->dialects[4], s->engine);
-	xiaozhi_dialects(&s->dialects[5], s->engine);
+	fog_oss_dialects(&s->dialects[5], s->engine);
+	xiaozhi_dialects(&s->dialects[5 + FOG_OSS_ROOTS], s->engine);
 	s->http = http_server_start(&http, s->dialects, sizeof s->dialects / sizeof *s->dialects, err);
 	return s->http != NULL;
 }

@@ -12,6 +12,7 @@
 #include "dialect/fog_body.h"
 #include "dialect/fog_envelope.h"
 #include "dialect/fog_file.h"
+#include "dialect/fog_oss.h"
 #include "dialect/fog_routes.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -91,11 +92,13 @@ static bool require(unsigned fields, unsigned wanted, struct err *err)
 
 enum { REQUIRED = FILE_URL | FILE_MD5 | FILE_SIZE | FILE_VERSION };
 
-static bool read_body(struct http_request *req, struct fog_body *body, struct fog_file_in *in, struct file_edit *edit, struct err *err)
+static bool read_body(struct http_request *req, struct engine *e, struct fog_body *body, struct fog_file_in *in, struct file_edit *edit,
+		      struct err *err)
 {
 	size_t len;
 	const char *text = http_request_body(req, &len);
-	return fog_body_read(body, http_request_header(req, "Content-Type"), text, len, err) && fog_file_decode(body, in, edit, err);
+	return fog_body_read(body, http_request_header(req, "Content-Type"), text, len, err) && fog_file_decode(body, in, edit, err) &&
+	       fog_oss_key(req, e, edit->to.firmware.url, edit->to.object, err);
 }
 
 static bool create(struct http_request *req, struct worker *w, struct engine *e, struct file *out, struct err *err)
@@ -107,7 +110,7 @@ static bool create(struct http_request *req, struct worker *w, struct engine *e,
 	struct actor actor;
 	int64_t product;
 	auth_actor(req, &actor);
-	if (!find_product(req, w, &product, err) || !read_body(req, &body, &in, &edit, err) ||
+	if (!find_product(req, w, &product, err) || !read_body(req, e, &body, &in, &edit, err) ||
 	    !require(edit.fields, REQUIRED | FILE_NAME, err)) {
 		return false;
 	}
@@ -146,7 +149,7 @@ static bool change(struct http_request *req, struct worker *w, struct engine *e,
 	if (!read_id(req, &in.id)) {
 		return no_such_file(err);
 	}
-	if (!read_body(req, &body, &in, &edit, err)) {
+	if (!read_body(req, e, &body, &in, &edit, err)) {
 		return false;
 	}
 	bool whole = strcmp(http_request_method(req), "PUT") == 0 && edit.fields != FILE_STAGE;

@@ -1,0 +1,45 @@
+/* Inside the fog dialect: what the object store answers, in OSS's shape: <Error><Code>..., with headers that let pages of other origins
+ * read it. */
+#ifndef DIALECT_FOG_OSS_ERROR_H
+#define DIALECT_FOG_OSS_ERROR_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+
+struct buf;
+struct http_request;
+
+/* Codes of OSS that we use; each has its HTTP status. */
+enum oss_code {
+	OSS_NONE,
+	OSS_ACCESS_DENIED,
+	OSS_BAD_ACCESS_KEY,
+	OSS_BAD_SIGNATURE,
+	OSS_BAD_POLICY,
+	OSS_BAD_ARGUMENT,
+	OSS_BAD_NAME,
+	OSS_BAD_FORM,
+	OSS_TOO_LARGE,
+	OSS_TOO_SMALL,
+	OSS_EXISTS,
+	OSS_NO_KEY,
+	OSS_NO_METHOD,
+	OSS_BUSY,
+	OSS_INTERNAL,
+};
+
+/* Headers of every answer: any origin may ask (no cookie or token is read here), and may read ETag. */
+void fog_oss_headers(struct http_request *req);
+
+/* Replies the error with the status of its code. */
+void fog_oss_refuse(struct http_request *req, enum oss_code code, const char *message);
+
+/* By what the server itself says, or a call of the engine. */
+enum oss_code fog_oss_of_status(int status);
+enum oss_code fog_oss_of_err(const struct err *err);
+
+/* Text in XML. */
+void fog_oss_put_xml(struct buf *out, const char *text);
+
+#endif
