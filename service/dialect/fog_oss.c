@@ -150,7 +150,7 @@ static void serve(struct http_request *req, struct worker *worker, void *ctx)
 	if (fd >= 0) {
 		send_object(req, delivery_artifact(d), fd);
 	} else {
-		fog_oss_refuse(req, fog_oss_of_err(&err), err.kind == ERR_NOT_FOUND ? "The specified key does not exist." : err.text);
+		fog_oss_fail(req, &err);
 	}
 }
 

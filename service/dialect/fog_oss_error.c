@@ -76,9 +76,6 @@ void fog_oss_refuse(struct http_request *req, enum oss_code code, const char *me
 	put_element(&out, "HostId", host ? host : "");
 	buf_puts(&out, "</Error>");
 	fog_oss_headers(req);
-	if (codes[code].status == 503) {
-		http_reply_header(req, "Retry-After", "2");
-	}
 	http_reply(req, codes[code].status, "application/xml", out.data, out.len);
 }
 
@@ -93,7 +90,7 @@ enum oss_code fog_oss_of_status(int status)
 			       : OSS_BAD_FORM;
 }
 
-enum oss_code fog_oss_of_err(const struct err *err)
+static enum oss_code code_of(const struct err *err)
 {
 	switch (err->kind) {
 	case ERR_NOT_FOUND:
@@ -123,4 +120,13 @@ enum oss_code fog_oss_of_err(const struct err *err)
 		break;
 	}
 	return OSS_INTERNAL;
+}
+
+void fog_oss_fail(struct http_request *req, const struct err *err)
+{
+	enum oss_code code = code_of(err);
+	if (code == OSS_BUSY) {
+		http_reply_header(req, "Retry-After", "2");
+	}
+	fog_oss_refuse(req, code, code == OSS_NO_KEY ? "The specified key does not exist." : err->text);
 }

@@ -35,9 +35,11 @@ void fog_oss_headers(struct http_request *req);
 /* Replies the error with the status of its code. */
 void fog_oss_refuse(struct http_request *req, enum oss_code code, const char *message);
 
-/* By what the server itself says, or a call of the engine. */
+/* The same by what a call of the engine says, with Retry-After where it helps. */
+void fog_oss_fail(struct http_request *req, const struct err *err);
+
+/* By what the server itself says. */
 enum oss_code fog_oss_of_status(int status);
-enum oss_code fog_oss_of_err(const struct err *err);
 
 /* Text in XML. */
 void fog_oss_put_xml(struct buf *out, const char *text);

@@ -1,5 +1,6 @@
 #include "dialect/fog_oss_post.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@
 
 enum field { KEY, POLICY, ACCESS, SIGNATURE, STATUS, CALLBACK, FIELDS };
 
-enum { VALUE_SIZE = FOG_POLICY_SIZE, ANSWER_SIZE = 1024 };
+enum { VALUE_SIZE = FOG_POLICY_SIZE, ANSWER_SIZE = 1024, STRANGERS_MAX = 64 };
+
+/* Forms whose policy has not been seen yet: anybody can send them, and each may fill two buffers. */
+static atomic_int strangers;
 
 static const char *const names[FIELDS] = {
 	[KEY] = "key",
@@ -41,6 +45,7 @@ struct form {
 	struct fog_policy policy;
 	uint64_t bytes;
 	char key[FOG_KEY_SIZE];
+	bool stranger; /* counted as one */
 	bool there[FIELDS];
 	char value[FIELDS][VALUE_SIZE];
 };
@@ -68,6 +73,20 @@ void fog_oss_etag(const struct artifact *artifact, char out[35])
 	c[1] = '\0';
 }
 
+static bool count_stranger(struct form *f, struct err *err)
+{
+	f->stranger = true;
+	return atomic_fetch_add(&strangers, 1) < STRANGERS_MAX || err_set(err, ERR_BUSY, "Too many forms are under way; try again.");
+}
+
+static void known_now(struct form *f)
+{
+	if (f->stranger) {
+		f->stranger = false;
+		atomic_fetch_sub(&strangers, 1);
+	}
+}
+
 static void *begin(struct http_request *req, struct worker *worker, void *ctx, struct err *err)
 {
 	(void)worker;
@@ -84,6 +103,11 @@ static void *begin(struct http_request *req, struct worker *worker, void *ctx, s
 	http_request_set_user(req, refusal, free);
 	text_copy(f->actor.address, sizeof f->actor.address, http_request_peer(req));
 	text_copy(f->actor.request, sizeof f->actor.request, http_request_id(req));
+	if (!count_stranger(f, err)) {
+		known_now(f);
+		free(f);
+		return NULL;
+	}
 	return f;
 }
 
@@ -154,6 +178,7 @@ static bool begin_file(void *state, const char *file_name, struct err *err)
 	if (*f->value[CALLBACK] && strcmp(f->value[CALLBACK], FOG_OSS_CALLBACK) != 0) {
 		return refuse(f, err, OSS_BAD_ARGUMENT, "This service calls nobody back: leave callback as it was handed out.");
 	}
+	known_now(f);
 	text_copy(f->actor.name, sizeof f->actor.name, f->policy.issuer);
 	f->upload = upload_new(f->engine, err);
 	return f->upload != NULL;
@@ -172,6 +197,7 @@ static bool take_data(void *state, struct worker *worker, const void *data, size
 static void drop(void *state, struct worker *worker)
 {
 	struct form *f = state;
+	known_now(f);
 	upload_free(&f->upload, worker);
 	free(f);
 }
@@ -217,8 +243,10 @@ static void end(void *state, struct worker *worker, struct http_request *req, bo
 		fog_oss_refuse(req, OSS_BAD_FORM, "The form has no file.");
 	} else if (seal(f, worker, &artifact, &err)) {
 		answer(f, req, &artifact);
+	} else if (f->refusal->code != OSS_NONE) {
+		fog_oss_refuse(req, f->refusal->code, err.text);
 	} else {
-		fog_oss_refuse(req, f->refusal->code == OSS_NONE ? fog_oss_of_err(&err) : f->refusal->code, err.text);
+		fog_oss_fail(req, &err);
 	}
 	drop(f, worker);
 }

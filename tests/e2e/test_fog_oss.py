@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 import os
+import socket
 import time
 import uuid
 import xml.etree.ElementTree as xml
@@ -340,6 +341,24 @@ def test_refusals_leave_nothing(site):
     refused(store.post("ota/../x", os.urandom(900_000)), 400, "InvalidObjectName")
     site.nothing_left()
     assert site.db.value("SELECT count(*) FROM objects") == 0 and site.db.value("SELECT count(*) FROM artifacts") == 0
+
+
+def test_strangers_do_not_crowd_out_the_rest(site):
+    store = Store(site)
+    content_type, body = store.form(store.fields("ota/x.bin"), b"x")
+    head = f"POST /oss HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    links = []
+    try:
+        for _ in range(80):
+            links.append(socket.create_connection(("127.0.0.1", urlsplit(site.otad.url).port), timeout=10))
+            links[-1].sendall(head + body[:50])
+        until(lambda: store.post("ota/y.bin", b"y").status == 503, "no more forms of strangers are taken")
+        refused(store.post("ota/y.bin", b"y"), 503, "ServiceUnavailable")
+        site.product("meanwhile")
+    finally:
+        for link in links:
+            link.close()
+    until(lambda: store.post("ota/y.bin", b"y").status == 200, "and again when they are gone")
 
 
 # Files that name an object.
