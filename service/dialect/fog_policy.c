@@ -83,8 +83,8 @@ static bool read_time(const char *s, int64_t *ms)
 	struct tm told = tm;
 	int64_t seconds = timegm(&tm);
 	*ms = seconds * MS + milli;
-	return tm.tm_mon == told.tm_mon && tm.tm_mday == told.tm_mday && tm.tm_hour == told.tm_hour && tm.tm_min == told.tm_min &&
-	       tm.tm_sec == told.tm_sec; /* else it named no such day or time */
+	return seconds >= 0 && tm.tm_mon == told.tm_mon && tm.tm_mday == told.tm_mday && tm.tm_hour == told.tm_hour &&
+	       tm.tm_min == told.tm_min && tm.tm_sec == told.tm_sec; /* else it named no such day or time */
 }
 
 static bool read_bytes(const cJSON *number, uint64_t *out)

@@ -88,6 +88,7 @@ static void what_is_no_policy_is_refused(void **state)
 		POLICY("2018-11-08T08:26:57", RANGE "," KEY),
 		POLICY("2018-02-30T08:26:57Z", RANGE "," KEY),
 		POLICY("2018-11-08T24:26:57Z", RANGE "," KEY),
+		POLICY("1969-12-31T23:59:59Z", RANGE "," KEY),
 		POLICY("2018-11-08T08:26:57.2Z ", RANGE "," KEY),
 		POLICY("2018-11-08T08:26:57,250Z", RANGE "," KEY),
 		"{\"expiration\":\"" TIME "\",\"conditions\":[" RANGE "," KEY "]}",
