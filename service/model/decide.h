@@ -48,6 +48,12 @@ struct candidate {
 	bool push;                         /* TASK: of a push order, which also brings back what is older */
 	const struct firmware *firmware;   /* asked for with board facts only; NULL: offered to no such device */
 	const struct product_needs *needs; /* of the device's product; the same */
+	/* STANDING or its TASK (then created_ms is the rollout's): of several the one with the highest version holds the place of all;
+	 * `firmware` is set */
+	bool ranked;
+	enum rollout_stage stage;
+	bool named;        /* ranked: it has ranges */
+	const char *match; /* ranked: the range that names the device; NULL = none does, "" = one does */
 };
 
 /* What is known of a device that tells what board it is. */
@@ -79,10 +85,22 @@ struct decision_trace {
 };
 
 /* trace may be NULL. Candidates in any order; a live task wins over a standing answer, that over a standing rollout; the newer wins within
- * a kind. With board facts every candidate must suit the device (model/suit.h); a task or an assignment that does not still keeps its
- * place: nothing that it would have won over is offered instead. Reasons point into facts and candidates. */
+ * a kind. Of ranked ones (files) the highest version among those that are for this device holds the place of all, whether it is offered or
+ * not: only if it is newer than what the device runs, or not comparable and different, or the firmware says force or allow_downgrade. The
+ * task of a ranked one that has not begun counts as that rollout. With board facts every candidate must suit the device (model/suit.h); a
+ * task or an assignment that does not still keeps its place: nothing that it would have won over is offered instead. Reasons point into
+ * facts and candidates. */
 struct decision decide(const struct device_facts *facts, const struct candidate *candidates, size_t count, int64_t now_ms,
 		       struct decision_trace *trace);
+
+/* Does a ranked candidate's firmware stand above another's? By dotted versions, which stand above all others; then the newer, then the
+ * greater id. A total order. */
+struct decide_rank {
+	const char *version;
+	int64_t created_ms;
+	int64_t rollout_id;
+};
+bool decide_ranks_above(const struct decide_rank *a, const struct decide_rank *b);
 
 /* What becomes of a new order for (device, component) while `live` (NULL = none) is under way. */
 enum order_outcome {

@@ -47,7 +47,10 @@ struct buf;
 	R(NO_PARTITION, "no_partition", "the device has no partition {wants}, which the product of rollout {n} requires",              \
 	  "设备没有分区 {wants},而发布 {n} 所属产品要求该分区")                                                                        \
 	R(NOT_NEWER, "not_newer", "the device runs {has}; rollout {n} brings {wants}, which is not newer",                             \
-	  "设备当前版本为 {has},发布 {n} 的版本 {wants} 并不更新")
+	  "设备当前版本为 {has},发布 {n} 的版本 {wants} 并不更新")                                                                     \
+	R(NAMED, "named", "the range {has} of rollout {n} names this device", "发布 {n} 的范围 {has} 包含该设备")                      \
+	R(NOT_NAMED, "not_named", "no range of rollout {n} names this device", "发布 {n} 没有任何范围包含该设备")                      \
+	R(INVALID, "invalid", "rollout {n} is invalid: it is for nobody", "发布 {n} 已标记为无效,不提供给任何设备")
 
 enum reason_id {
 #define R(symbol, name, en, zh) REASON_##symbol,

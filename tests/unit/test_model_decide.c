@@ -282,6 +282,151 @@ static void an_order_is_new_the_same_superseding_or_refused(void **state)
 	}
 }
 
+/* --- ranked ones: files --- */
+
+static struct firmware plain, forced = {.force = true}, downgrade = {.allow_downgrade = true};
+
+static struct candidate file(int64_t id, const char *version, enum rollout_stage stage, const char *match)
+{
+	struct candidate c = standing(id, version);
+	c.firmware = &plain;
+	c.ranked = true;
+	c.stage = stage;
+	c.named = match != NULL;
+	c.match = match;
+	return c;
+}
+
+static enum reason_id reason_of(const char *has, const struct candidate *c)
+{
+	const struct device_facts at = {.component = "app", .version = has};
+	return decide(&at, c, 1, 0, NULL).reason.id;
+}
+
+static void of_files_the_highest_version_wins_then_the_newest(void **state)
+{
+	(void)state;
+	struct candidate c[] = {file(1, "1.9", STAGE_ONLINE, NULL), file(2, "1.10", STAGE_ONLINE, NULL),
+				file(3, "1.2", STAGE_ONLINE, NULL)};
+	assert_int_equal(offered(c, 3), 2);
+	struct candidate same[] = {file(4, "2.0", STAGE_ONLINE, NULL), file(5, "2.0", STAGE_ONLINE, "A*")};
+	assert_int_equal(offered(same, 2), 5);
+	struct candidate odd[] = {file(6, "zeta", STAGE_ONLINE, NULL), file(7, "1.1", STAGE_ONLINE, NULL),
+				  file(8, "alpha", STAGE_ONLINE, NULL)};
+	assert_int_equal(offered(odd, 3), 7);
+	struct candidate odds[] = {file(6, "zeta", STAGE_ONLINE, NULL), file(8, "alpha", STAGE_ONLINE, NULL)};
+	assert_int_equal(offered(odds, 2), 8);
+}
+
+static void a_file_is_for_whom_its_stage_and_its_ranges_say(void **state)
+{
+	(void)state;
+	struct candidate named_elsewhere = file(1, "2.0", STAGE_ONLINE, NULL);
+	named_elsewhere.named = true;
+	const struct {
+		struct candidate c;
+		enum reason_id reason;
+	} cases[] = {
+		{file(1, "2.0", STAGE_ONLINE, NULL), REASON_STANDING},  {file(1, "2.0", STAGE_ONLINE, "AA*"), REASON_NAMED},
+		{file(1, "2.0", STAGE_TEST, "AA*"), REASON_NAMED},      {file(1, "2.0", STAGE_TEST, NULL), REASON_NOT_NAMED},
+		{file(1, "2.0", STAGE_INVALID, "AA*"), REASON_INVALID}, {named_elsewhere, REASON_NOT_NAMED},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(reason_of("1.0", &cases[i].c), cases[i].reason);
+	}
+	struct candidate hidden[] = {file(1, "3.0", STAGE_TEST, NULL), file(2, "2.0", STAGE_ONLINE, NULL),
+				     file(3, "4.0", STAGE_INVALID, "A")};
+	assert_int_equal(offered(hidden, 3), 2);
+}
+
+static void the_reason_names_the_range_that_matched(void **state)
+{
+	(void)state;
+	char mem[200];
+	struct buf out;
+	struct candidate c = file(7, "2.0", STAGE_ONLINE, "C89346*");
+	struct decision d = decide(&facts, &c, 1, 0, NULL);
+	buf_init_fixed(&out, mem, sizeof mem);
+	reason_print(&d.reason, false, &out);
+	assert_string_equal(buf_cstr(&out), "the range C89346* of rollout 7 names this device");
+	buf_init_fixed(&out, mem, sizeof mem);
+	reason_print(&d.reason, true, &out);
+	assert_string_equal(buf_cstr(&out), "发布 7 的范围 C89346* 包含该设备");
+}
+
+static void a_file_is_offered_if_it_is_newer_or_not_comparable_or_says_so(void **state)
+{
+	(void)state;
+	const struct {
+		const char *has, *brings;
+		enum reason_id plain, forced, downgrade;
+	} cases[] = {
+		{"1.0", "1.1", REASON_STANDING, REASON_STANDING, REASON_STANDING},
+		{"1.1", "1.1", REASON_ON_TARGET, REASON_STANDING, REASON_ON_TARGET},
+		{"1.2", "1.1", REASON_NOT_NEWER, REASON_NOT_NEWER, REASON_STANDING},
+		{"", "1.1", REASON_STANDING, REASON_STANDING, REASON_STANDING},
+		{"v9", "1.1", REASON_STANDING, REASON_STANDING, REASON_STANDING},
+		{"v9", "v9", REASON_ON_TARGET, REASON_STANDING, REASON_ON_TARGET},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct candidate c = file(1, cases[i].brings, STAGE_ONLINE, NULL);
+		assert_int_equal(reason_of(cases[i].has, &c), cases[i].plain);
+		c.firmware = &forced;
+		assert_int_equal(reason_of(cases[i].has, &c), cases[i].forced);
+		c.firmware = &downgrade;
+		assert_int_equal(reason_of(cases[i].has, &c), cases[i].downgrade);
+	}
+}
+
+static void a_forced_file_is_installed_once(void **state)
+{
+	(void)state;
+	struct candidate c = file(1, "1.0", STAGE_ONLINE, NULL);
+	c.firmware = &forced;
+	c.offers = 1;
+	c.state = TASK_SUCCEEDED;
+	assert_int_equal(reason_of("1.0", &c), REASON_ON_TARGET);
+}
+
+static void the_highest_file_holds_the_place_of_all_even_if_it_is_not_offered(void **state)
+{
+	(void)state;
+	struct candidate c[] = {file(1, "3.0", STAGE_ONLINE, NULL), file(2, "2.0", STAGE_ONLINE, NULL)};
+	c[0].offers = 1;
+	c[0].state = TASK_FAILED;
+	c[0].code = "rolled_back";
+	assert_int_equal(offered(c, 2), 0);
+	c[0].code = "";
+	assert_int_equal(offered(c, 2), 1);
+}
+
+static struct candidate task_of(const struct candidate *f, enum task_state s)
+{
+	struct candidate c = *f;
+	c.kind = CANDIDATE_TASK;
+	c.task_id = f->rollout_id + 50;
+	c.state = s;
+	return c;
+}
+
+static void a_task_of_a_file_gives_way_to_a_higher_one_until_it_has_begun(void **state)
+{
+	(void)state;
+	struct candidate low = file(1, "2.0", STAGE_ONLINE, NULL);
+	struct candidate c[] = {file(2, "3.0", STAGE_ONLINE, NULL), task_of(&low, TASK_NOTIFIED)};
+	assert_int_equal(offered(c, 2), 2);
+	c[1].state = TASK_DOWNLOADING;
+	assert_int_equal(offered(c, 2), 1);
+	struct candidate own[] = {low, task_of(&low, TASK_NOTIFIED)};
+	own[0].offers = STANDING_OFFERS_MAX;
+	struct decision d = decide(&facts, own, 2, 0, NULL);
+	assert_ptr_equal(d.offer, &own[1]);
+	const struct device_facts newer = {.component = "app", .version = "2.5"};
+	assert_null(decide(&newer, own, 2, 0, NULL).offer);
+	struct candidate push[] = {file(2, "3.0", STAGE_ONLINE, NULL), task(9, TASK_QUEUED)};
+	assert_int_equal(offered(push, 2), 109);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +445,13 @@ int main(void)
 		cmocka_unit_test(a_blocked_device_is_offered_nothing),
 		cmocka_unit_test(every_reason_is_a_sentence_in_both_languages),
 		cmocka_unit_test(an_order_is_new_the_same_superseding_or_refused),
+		cmocka_unit_test(of_files_the_highest_version_wins_then_the_newest),
+		cmocka_unit_test(a_file_is_for_whom_its_stage_and_its_ranges_say),
+		cmocka_unit_test(the_reason_names_the_range_that_matched),
+		cmocka_unit_test(a_file_is_offered_if_it_is_newer_or_not_comparable_or_says_so),
+		cmocka_unit_test(a_forced_file_is_installed_once),
+		cmocka_unit_test(the_highest_file_holds_the_place_of_all_even_if_it_is_not_offered),
+		cmocka_unit_test(a_task_of_a_file_gives_way_to_a_higher_one_until_it_has_begun),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
