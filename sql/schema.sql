@@ -731,6 +731,8 @@ CREATE TABLE public.products (
     boards text[] DEFAULT '{}'::text[] NOT NULL,
     partitions text[] DEFAULT '{}'::text[] NOT NULL,
     unbound_updates boolean DEFAULT false NOT NULL,
+    auto_register boolean DEFAULT false NOT NULL,
+    device_token boolean DEFAULT false NOT NULL,
     CONSTRAINT products_boards_check CHECK ((cardinality(boards) <= 32)),
     CONSTRAINT products_identity_check CHECK ((identity = ANY (ARRAY['mac'::text, 'pinned'::text, 'licence'::text]))),
     CONSTRAINT products_images_check CHECK ((images = ANY (ARRAY['any'::text, 'esp32'::text]))),

@@ -43,6 +43,8 @@ static void put(struct buf *out, const void *row)
 	put_names(out, "boards", p->boards[0], sizeof p->boards[0], p->board_count);
 	put_names(out, "partitions", p->partitions[0], sizeof p->partitions[0], p->partition_count);
 	buf_puts(out, p->unbound_updates ? ",\"unboundUpdates\":true" : ",\"unboundUpdates\":false");
+	buf_puts(out, p->auto_register ? ",\"autoRegister\":true" : ",\"autoRegister\":false");
+	buf_puts(out, p->device_token ? ",\"deviceToken\":true" : ",\"deviceToken\":false");
 	native_noun_put_time(out, "createdAt", p->created_ms);
 	native_noun_put_time(out, "updatedAt", p->updated_ms);
 	buf_putc(out, '}');
@@ -73,7 +75,9 @@ static bool decode_device_needs(const struct cJSON *body, struct product *p, str
 	struct json_texts boards = {p->boards[0], sizeof p->boards[0], BOARDS_MAX, p->board_count};
 	struct json_texts partitions = {p->partitions[0], sizeof p->partitions[0], PARTITIONS_MAX, p->partition_count};
 	bool ok = json_texts(body, "boards", &boards, err) && json_texts(body, "partitions", &partitions, err) &&
-		  json_bool(body, "unboundUpdates", false, &p->unbound_updates, err);
+		  json_bool(body, "unboundUpdates", false, &p->unbound_updates, err) &&
+		  json_bool(body, "autoRegister", false, &p->auto_register, err) &&
+		  json_bool(body, "deviceToken", false, &p->device_token, err);
 	p->board_count = boards.count;
 	p->partition_count = partitions.count;
 	return ok;
@@ -81,8 +85,8 @@ static bool decode_device_needs(const struct cJSON *body, struct product *p, str
 
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
-	static const char *const known[] = {"key",    "name",       "description",    "images", "identity",
-					    "boards", "partitions", "unboundUpdates", NULL};
+	static const char *const known[] = {"key",        "name",           "description",  "images",      "identity", "boards",
+					    "partitions", "unboundUpdates", "autoRegister", "deviceToken", NULL};
 	struct product *p = &inout->product;
 	if (!json_only_keys(body, known, err)) {
 		return false;

@@ -18,6 +18,7 @@ struct fleet {
 	int64_t push_ttl_ms;
 	uint16_t generation;
 	uint16_t token_generation;
+	uint64_t files_stamp; /* fleet_files_stamp(), from 1 */
 	struct devices *devices;
 	struct products *products;
 	struct fixes *fixes;
@@ -195,6 +196,11 @@ const struct fleet_product *fleet_product(const struct fleet *f, int64_t id)
 {
 	return products_get(f->products, id);
 }
+const struct fleet_product *fleet_auto_register(const struct fleet *f)
+{
+	return products_auto_register(f->products);
+}
+
 const struct fleet_product *fleet_product_of_board(const struct fleet *f, const char *board_name, const char *board_type)
 {
 	return products_of_board(f->products, board_name, board_type);
@@ -211,6 +217,11 @@ const struct ranges *fleet_ranges(const struct fleet *f)
 {
 	return f->ranges;
 }
+uint64_t fleet_files_stamp(const struct fleet *f)
+{
+	return f->files_stamp;
+}
+
 const struct roster *fleet_roster(const struct fleet *f)
 {
 	return f->roster;
@@ -342,6 +353,7 @@ bool fleet_put_product(struct fleet *f, const struct product *product, const str
 
 void fleet_put_ranges(struct fleet *f, struct ranges_edit *edit, const int64_t *rollouts, size_t n)
 {
+	f->files_stamp++;
 	ranges_edit_swap(f->ranges, edit);
 	for (size_t i = 0; rollouts && i < n; i++) {
 		standings_set_named(f->standings, rollouts[i], ranges_has(f->ranges, rollouts[i]));
@@ -490,6 +502,7 @@ static bool link_firmware(struct fleet *f, struct fleet_firmware *fw, const stru
 
 bool fleet_put_firmware(struct fleet *f, const struct firmware *firmware)
 {
+	f->files_stamp++;
 	struct fleet_firmware *fw = map_get(&f->firmware, key(firmware->id));
 	if (fw) {
 		fw->generation = f->generation;
@@ -515,6 +528,7 @@ bool fleet_put_firmware(struct fleet *f, const struct firmware *firmware)
 
 void fleet_drop_firmware(struct fleet *f, int64_t id)
 {
+	f->files_stamp++;
 	struct fleet_firmware *fw = map_remove(&f->firmware, key(id));
 	if (fw) {
 		unlink_firmware(f, fw);
@@ -524,6 +538,7 @@ void fleet_drop_firmware(struct fleet *f, int64_t id)
 
 void fleet_learn_version(struct fleet *f, int64_t firmware_id, const char *version)
 {
+	f->files_stamp++;
 	struct fleet_firmware *fw = map_get(&f->firmware, key(firmware_id));
 	if (fw && !*fw->firmware.version) {
 		text_copy(fw->firmware.version, sizeof fw->firmware.version, version);
@@ -710,12 +725,14 @@ static void drop_assignment(struct fleet *f, int64_t rollout_id)
 
 void fleet_drop_rollout(struct fleet *f, int64_t rollout_id)
 {
+	f->files_stamp++;
 	drop_assignment(f, rollout_id);
 	standings_drop(f->standings, rollout_id);
 }
 
 bool fleet_put_standing(struct fleet *f, const struct rollout *r)
 {
+	f->files_stamp++;
 	return standings_put(f->standings, r, f->generation);
 }
 
@@ -849,12 +866,14 @@ static void sweep(struct fleet *f)
 
 void fleet_load_end(struct fleet *f)
 {
+	f->files_stamp++;
 	end_load_devices(f);
 	sweep(f);
 }
 
 void fleet_forget(struct fleet *f)
 {
+	f->files_stamp++;
 	struct device_entry *e;
 	for (size_t at = 0; (e = devices_next(f->devices, &at));) {
 		fleet_note_told(e, 0);

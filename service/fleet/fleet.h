@@ -97,6 +97,8 @@ const struct fleet_assignment *fleet_assignments_of(const struct fleet *fleet, i
 const struct fleet_token *fleet_token(const struct fleet *fleet, const uint8_t hash[32]);
 size_t fleet_product_count(const struct fleet *fleet);
 const struct fleet_product *fleet_product(const struct fleet *fleet, int64_t id);
+/* products_auto_register() */
+const struct fleet_product *fleet_auto_register(const struct fleet *fleet);
 /* Whose board is it, by its name or else its type ("" = not told)? NULL: nobody's. */
 const struct fleet_product *fleet_product_of_board(const struct fleet *fleet, const char *board_name, const char *board_type);
 /* Must this firmware go, whatever else stands against an update? */
@@ -104,6 +106,8 @@ bool fleet_is_forced_fix(const struct fleet *fleet, const char *version, const c
 const struct standings *fleet_standings(const struct fleet *fleet);
 /* Which devices the rollouts are for. A rollout is for the whole product only where neither these nor its `named` say otherwise. */
 const struct ranges *fleet_ranges(const struct fleet *fleet);
+/* Changes with whatever decides which ranked rollout stands above the others. */
+uint64_t fleet_files_stamp(const struct fleet *fleet);
 const struct roster *fleet_roster(const struct fleet *fleet);
 bool fleet_is_revoked(const struct fleet *fleet, int64_t task_id);
 /* Walks the live tasks. */

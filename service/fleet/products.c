@@ -67,6 +67,8 @@ static struct fleet_product *new_product(const struct product *p, const struct v
 	own->id = p->id;
 	own->identity = p->identity;
 	own->unbound_updates = p->unbound_updates;
+	own->auto_register = p->auto_register;
+	own->device_token = p->device_token;
 	own->board_count = p->board_count;
 	own->partition_count = p->partition_count;
 	memcpy(own->key, p->key, sizeof own->key);
@@ -122,6 +124,20 @@ const struct fleet_product *products_of_board(const struct products *p, const ch
 {
 	const struct fleet_product *own = of_board(p, board_name);
 	return own ? own : of_board(p, board_type);
+}
+
+const struct fleet_product *products_auto_register(const struct products *p)
+{
+	const struct fleet_product *found = NULL;
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&p->by_id, &i));) {
+		const struct fleet_product *own = slot->value;
+		if (own->auto_register && found) {
+			return NULL;
+		}
+		found = own->auto_register ? own : found;
+	}
+	return found;
 }
 
 /* ---- changes ---- */

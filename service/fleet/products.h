@@ -28,6 +28,8 @@ struct fleet_product {
 	char key[NAME_SIZE];
 	enum identity_policy identity;
 	bool unbound_updates;
+	bool auto_register;
+	bool device_token;
 	char boards[BOARDS_MAX][NAME_SIZE];
 	char partitions[PARTITIONS_MAX][PARTITION_SIZE];
 	size_t board_count;
@@ -44,6 +46,9 @@ void products_free(struct products **p);
 const struct fleet_product *products_get(const struct products *p, int64_t id);
 /* By the name of the board, a product's key or one of its boards, exactly; else by its type. "" = not told. */
 const struct fleet_product *products_of_board(const struct products *p, const char *board_name, const char *board_type);
+
+/* The only one that registers devices; NULL: none, or several. */
+const struct fleet_product *products_auto_register(const struct products *p);
 
 size_t products_count(const struct products *p);
 

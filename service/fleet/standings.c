@@ -1,6 +1,7 @@
 #include "fleet/standings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/text.h"
 
@@ -9,7 +10,7 @@ enum { OFFERS_KEPT = 255 };
 struct standings {
 	struct map by_id;
 	struct map by_product; /* product -> first */
-	struct map ranked;     /* the same, of those that are ranked: they may be many */
+	struct map ranked;     /* product and component -> first, of those that are ranked: they may be many */
 };
 
 /* What is kept for a device. */
@@ -69,9 +70,15 @@ const struct standing_rollout *standings_of(const struct standings *s, int64_t p
 	return map_get(&s->by_product, key(product_id));
 }
 
-const struct standing_rollout *standings_ranked(const struct standings *s, int64_t product_id)
+static uint64_t ranked_key(int64_t product_id, const char *component)
 {
-	return map_get(&s->ranked, key(product_id));
+	uint64_t k = text_hash(component, strlen(component)) ^ key(product_id) * 0x9e3779b97f4a7c15u;
+	return k | (k == 0);
+}
+
+const struct standing_rollout *standings_ranked(const struct standings *s, int64_t product_id, const char *component)
+{
+	return map_get(&s->ranked, ranked_key(product_id, component));
 }
 
 const struct standing_rollout *standings_get(const struct standings *s, int64_t rollout_id)
@@ -92,8 +99,10 @@ struct standing_past standings_past(const struct standing_rollout *standing, int
 				      .outranked = r->outranked};
 }
 
-static struct map *list_of(struct standings *s, const struct standing_rollout *own)
+/* The list that it belongs to, and that one's key. */
+static struct map *list_of(struct standings *s, const struct standing_rollout *own, uint64_t *list_key)
 {
+	*list_key = own->ranked ? ranked_key(own->product_id, own->component) : key(own->product_id);
 	return own->ranked ? &s->ranked : &s->by_product;
 }
 
@@ -105,18 +114,19 @@ static struct standing_rollout *add(struct standings *s, const struct rollout *r
 		return NULL;
 	}
 	own->ranked = r->ranked;
-	struct map *list = list_of(s, own);
-	own->next = map_get(list, key(r->product_id));
-	if (!map_put(list, key(r->product_id), own)) {
+	own->product_id = r->product_id;
+	text_copy(own->component, sizeof own->component, r->component);
+	uint64_t list_key;
+	struct map *list = list_of(s, own, &list_key);
+	own->next = map_get(list, list_key);
+	if (!map_put(list, list_key, own)) {
 		map_remove(&s->by_id, key(r->id));
 		free(own);
 		return NULL;
 	}
 	own->id = r->id;
-	own->product_id = r->product_id;
 	own->firmware_id = r->firmware_id;
 	own->created_ms = r->created_ms;
-	text_copy(own->component, sizeof own->component, r->component);
 	text_copy(own->version_name, sizeof own->version_name, r->version_name);
 	text_copy(own->description, sizeof own->description, r->description);
 	return own;
@@ -165,12 +175,13 @@ void standings_drop(struct standings *s, int64_t rollout_id)
 	if (!own) {
 		return;
 	}
-	struct map *list = list_of(s, own);
-	struct standing_rollout *first = map_get(list, key(own->product_id));
+	uint64_t list_key;
+	struct map *list = list_of(s, own, &list_key);
+	struct standing_rollout *first = map_get(list, list_key);
 	if (first == own && own->next) {
-		map_put(list, key(own->product_id), own->next);
+		map_put(list, list_key, own->next);
 	} else if (first == own) {
-		map_remove(list, key(own->product_id));
+		map_remove(list, list_key);
 	}
 	while (first && first != own && first->next != own) {
 		first = first->next;

@@ -4,6 +4,7 @@
 #ifndef FLEET_STANDINGS_H
 #define FLEET_STANDINGS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,8 +23,13 @@ struct standing_rollout {
 	char component[COMPONENT_SIZE];
 	char version_name[VERSION_SIZE]; /* what the operator calls the image; "" = as its firmware says */
 	char description[DESCRIPTION_SIZE];
+	/* of the first of a list of ranked ones: the best of those that are for the whole product (fleet/front.h) */
+	struct standing_front {
+		_Atomic(uint64_t) stamp; /* as of this change; 0 = never */
+		_Atomic(const struct standing_rollout *) best;
+	} front;
 	struct map past;               /* device -> its record, read by standings_past() */
-	struct standing_rollout *next; /* of the same product */
+	struct standing_rollout *next; /* of the same product; ranked: and component */
 };
 
 /* A device's latest task of a standing rollout. */
@@ -41,8 +47,9 @@ struct standings *standings_new(void);
 void standings_free(struct standings **s);
 
 size_t standings_count(const struct standings *s);
-const struct standing_rollout *standings_of(const struct standings *s, int64_t product_id);     /* list by ->next, ended ones among them */
-const struct standing_rollout *standings_ranked(const struct standings *s, int64_t product_id); /* the same of those that are ranked */
+const struct standing_rollout *standings_of(const struct standings *s, int64_t product_id); /* list by ->next, ended ones among them */
+/* The same of those that are ranked, of this component; others may be among them. */
+const struct standing_rollout *standings_ranked(const struct standings *s, int64_t product_id, const char *component);
 const struct standing_rollout *standings_get(const struct standings *s, int64_t rollout_id);
 /* All zero where the device has had no task of it. */
 struct standing_past standings_past(const struct standing_rollout *standing, int64_t device_id);

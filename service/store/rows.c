@@ -108,6 +108,8 @@ void rows_product(const PGresult *r, int row, struct product *p)
 		.created_ms = sql_get_i64(r, row, 5),
 		.updated_ms = sql_get_i64(r, row, 6),
 		.unbound_updates = sql_get_bool(r, row, 9),
+		.auto_register = sql_get_bool(r, row, 12),
+		.device_token = sql_get_bool(r, row, 13),
 	};
 	sql_copy_text(r, row, 1, p->key, sizeof p->key);
 	sql_copy_text(r, row, 2, p->name, sizeof p->name);

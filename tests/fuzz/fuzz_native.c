@@ -16,7 +16,7 @@ enum { SHOWN_MAX = 64 * 1024 };
 
 struct kind {
 	const struct native_noun *noun;
-	const char *writable[7]; /* NULL-terminated */
+	const char *writable[10]; /* NULL-terminated */
 	void (*check)(const union native_row *row);
 };
 
@@ -55,7 +55,9 @@ static void check_fix(const union native_row *row)
 }
 
 static const struct kind kinds[] = {
-	{&native_product, {"key", "name", "description", "boards", "partitions", "unboundUpdates", NULL}, check_product},
+	{&native_product,
+	 {"key", "name", "description", "boards", "partitions", "unboundUpdates", "autoRegister", "deviceToken", NULL},
+	 check_product},
 	{&native_device, {"name", "productId", "clientId", "mac", NULL}, check_device},
 	{&native_fix, {"fromVersion", "board", NULL}, check_fix},
 };

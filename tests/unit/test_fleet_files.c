@@ -1,12 +1,15 @@
 /* Files in the snapshot: pages of them by number, what has no bytes has no hash, and a ranked rollout that is ordered again begins anew. */
 #include "unit.h"
 
+#include <stdio.h>
+
 #include <stdbool.h>
 #include <string.h>
 
 #include "common/digest.h"
 #include "common/text.h"
 #include "fleet/fleet.h"
+#include "fleet/front.h"
 #include "fleet/roster.h"
 
 static struct fleet *fleet;
@@ -111,13 +114,13 @@ static void a_ranked_rollout_stands_apart_and_begins_anew_when_it_is_ordered_aga
 	(void)state;
 	order(100, STAGE_TEST);
 	assert_null(standings_of(fleet_standings(fleet), 1));
-	assert_int_equal(standings_ranked(fleet_standings(fleet), 1)->id, 2);
+	assert_int_equal(standings_ranked(fleet_standings(fleet), 1, "mcu")->id, 2);
 	struct task task = {
 		.id = 3, .rollout_id = 2, .device_id = 5, .way = WAY_STANDING, .offers = 3, .state = TASK_FAILED, .created_ms = 150};
 	fleet_note_past(fleet, &task);
 	assert_int_equal(offers(), 3);
 	order(100, STAGE_ONLINE);
-	assert_int_equal(standings_ranked(fleet_standings(fleet), 1)->stage, STAGE_ONLINE);
+	assert_int_equal(standings_ranked(fleet_standings(fleet), 1, "mcu")->stage, STAGE_ONLINE);
 	assert_int_equal(offers(), 3);
 	order(200, STAGE_ONLINE);
 	assert_int_equal(offers(), 0);
@@ -127,7 +130,55 @@ static void a_ranked_rollout_stands_apart_and_begins_anew_when_it_is_ordered_aga
 	fleet_note_past(fleet, &task);
 	assert_int_equal(offers(), 3);
 	fleet_drop_rollout(fleet, 2);
-	assert_null(standings_ranked(fleet_standings(fleet), 1));
+	assert_null(standings_ranked(fleet_standings(fleet), 1, "mcu"));
+}
+
+static void stand(int64_t id, const char *version, enum rollout_stage stage, bool named)
+{
+	struct firmware fw = {.id = id, .product_id = 1, .rev = 1, .external = true, .component = "mcu"};
+	snprintf(fw.url, sizeof fw.url, "http://%d", (int)id);
+	snprintf(fw.name, sizeof fw.name, "%d", (int)id);
+	snprintf(fw.version, sizeof fw.version, "%s", version);
+	assert_true(fleet_put_firmware(fleet, &fw));
+	struct rollout r = {.id = id,
+			    .way = WAY_STANDING,
+			    .product_id = 1,
+			    .firmware_id = id,
+			    .component = "mcu",
+			    .ranked = true,
+			    .stage = stage,
+			    .named = named,
+			    .created_ms = id};
+	assert_true(fleet_put_standing(fleet, &r));
+}
+
+static int64_t front(const char *component)
+{
+	const struct standing_rollout *s = front_of(fleet, 1, component);
+	return s ? s->id : 0;
+}
+
+static void the_front_is_the_highest_of_those_that_are_for_all_after_every_change(void **state)
+{
+	(void)state;
+	assert_int_equal(front("mcu"), 0);
+	stand(1, "1.9", STAGE_ONLINE, false);
+	assert_int_equal(front("mcu"), 1);
+	stand(2, "1.10", STAGE_ONLINE, false);
+	assert_int_equal(front("mcu"), 2);
+	stand(3, "2.0", STAGE_ONLINE, true);
+	stand(4, "3.0", STAGE_TEST, false);
+	stand(5, "4.0", STAGE_INVALID, false);
+	assert_int_equal(front("mcu"), 2);
+	assert_int_equal(front("wifi"), 0);
+	stand(4, "3.0", STAGE_ONLINE, false);
+	assert_int_equal(front("mcu"), 4);
+	fleet_drop_firmware(fleet, 4);
+	assert_int_equal(front("mcu"), 2);
+	fleet_drop_rollout(fleet, 2);
+	assert_int_equal(front("mcu"), 1);
+	stand(3, "2.0", STAGE_ONLINE, false);
+	assert_int_equal(front("mcu"), 3);
 }
 
 int main(void)
@@ -137,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_changes_and_an_older_row_does_not_take_it_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_no_bytes_is_found_by_no_hash_and_has_no_alias, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_ranked_rollout_stands_apart_and_begins_anew_when_it_is_ordered_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_front_is_the_highest_of_those_that_are_for_all_after_every_change, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
