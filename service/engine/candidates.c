@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/text.h"
 #include "engine/offer.h"
 #include "engine/standing.h"
@@ -116,4 +117,14 @@ bool candidates_offer(const struct fleet *f, int64_t device_id, const struct can
 		}
 	}
 	return t && offer_task(f, t, out);
+}
+
+bool candidates_alias(const struct fleet *f, const struct digest_key *key, const struct candidate *c, char out[ALIAS_SIZE])
+{
+	enum { HOUR_MS = 3600 * 1000, GOOD_H = 48 };
+	const struct fleet_firmware *fw = fleet_firmware(f, c->firmware->id);
+	struct alias a = {.kind = ALIAS_ROLLOUT, .id = (uint64_t)c->rollout_id};
+	a.expires_h = (uint32_t)(clock_wall_ms() / HOUR_MS) + GOOD_H;
+	memcpy(a.sha_head, fw->firmware.artifact.sha256, sizeof a.sha_head);
+	return alias_make(key, &a, out);
 }

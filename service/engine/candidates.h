@@ -10,6 +10,7 @@
 
 struct candidate;
 struct device_entry;
+struct digest_key;
 struct fleet;
 
 enum { CANDIDATES_MAX = 16 };
@@ -24,5 +25,8 @@ size_t candidates_gather(const struct fleet *fleet, const struct device_entry *d
 /* A live task, or an assignment. An assignment of the same firmware as the task speaks for it. false: its firmware is not known here (yet).
  */
 bool candidates_offer(const struct fleet *fleet, int64_t device_id, const struct candidate *candidate, struct offer *out);
+
+/* For a device that nobody knows: no task, an alias of the rollout's that names no device. false: out of memory. */
+bool candidates_alias(const struct fleet *fleet, const struct digest_key *key, const struct candidate *candidate, char out[ALIAS_SIZE]);
 
 #endif

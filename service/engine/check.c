@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/alias.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -113,14 +112,10 @@ static void look_at_facts(const struct scene *s, struct found *found)
 /* To a device that nobody knows: no task, an alias of the rollout's that names no device. */
 static bool offer_stranger(const struct scene *s, const struct candidate *c, struct offer *out)
 {
-	enum { HOUR_MS = 3600 * 1000, GOOD_H = 48 };
 	const struct fleet_firmware *fw = fleet_firmware(s->engine->fleet, c->firmware->id);
-	struct alias a = {.kind = ALIAS_ROLLOUT, .id = (uint64_t)c->rollout_id};
-	a.expires_h = (uint32_t)(clock_wall_ms() / HOUR_MS) + GOOD_H;
-	memcpy(a.sha_head, fw->firmware.artifact.sha256, sizeof a.sha_head);
 	*out = (struct offer){.rollout_id = c->rollout_id, .size = fw->firmware.artifact.size};
 	text_copy(out->image_version, sizeof out->image_version, fw->firmware.image.version);
-	return alias_make(s->engine->alias_key, &a, out->alias);
+	return candidates_alias(s->engine->fleet, s->engine->alias_key, c, out->alias);
 }
 
 static void look_at_offers(const struct scene *s, struct found *found, struct check_answer *out)

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "engine/candidates.h"
+#include "engine/parts_who.h"
 #include "engine/private.h"
 #include "engine/suited.h"
 #include "fleet/fleet.h"
@@ -21,14 +22,6 @@ static const char *version_of(const struct fleet *f, const struct device_entry *
 	return strcmp(component, COMPONENT_DEFAULT) == 0 ? fleet_device_version(f, device) : "";
 }
 
-static struct decision decide_polling(const struct fleet *f, const struct device_entry *device, const char *component,
-				      struct candidate *candidates, struct decision_trace *trace)
-{
-	const struct device_facts facts = {.component = component, .blocked = device->blocked, .version = version_of(f, device, component)};
-	size_t n = candidates_gather(f, device, true, candidates);
-	return decide(&facts, candidates, n, clock_wall_ms(), trace);
-}
-
 static void print(const struct decision *d, const struct decision_trace *trace, bool chinese, struct buf *out)
 {
 	reason_print(&d->reason, chinese, out);
@@ -41,13 +34,67 @@ static void print(const struct decision *d, const struct decision_trace *trace, 
 	}
 }
 
+/* Where files bring the component: as far as the last of them that it took tells. */
+static const char *version_by_files(const struct fleet *f, const struct device_entry *device, const char *component)
+{
+	const char *version = "";
+	int64_t latest = 0;
+	const struct standing_rollout *s = standings_ranked(fleet_standings(f), device->product_id, component);
+	for (; s; s = s->next) {
+		struct standing_past past = standings_past(s, device->id);
+		const struct fleet_firmware *fw = fleet_firmware(f, s->firmware_id);
+		if (fw && past.state == TASK_SUCCEEDED && past.task_id > latest && strcmp(s->component, component) == 0) {
+			latest = past.task_id;
+			version = fw->firmware.version;
+		}
+	}
+	return version;
+}
+
+/* The same decision as engine/parts.c's, with the other files besides. */
+static void print_files(const struct fleet *f, const struct device_entry *device, const char *component, bool chinese, struct buf *out)
+{
+	struct ranked_seen seen;
+	struct decision_trace trace = {0};
+	struct ranked_who who = {.product_id = device->product_id, .device_id = device->id};
+	struct ranked_pick pick = {.component = component};
+	const struct device_facts facts = {
+		.component = component, .blocked = device->blocked, .version = version_by_files(f, device, component)};
+	parts_who_name(f, device, &who);
+	for (const struct fleet_task *t = fleet_tasks_of(f, device->id); t; t = t->next) {
+		pick.task = strcmp(t->component, component) == 0 ? t : pick.task;
+	}
+	ranked_pick(f, &who, &pick, 1);
+	seen.count = candidates_gather(f, device, true, seen.at);
+	for (size_t i = 0; i < seen.count; i++) {
+		if (seen.at[i].kind == CANDIDATE_TASK && pick.task && seen.at[i].task_id == pick.task->id) {
+			ranked_mark_task(f, &pick, &seen.at[i]);
+		}
+	}
+	seen.count -= seen.count == CANDIDATES_MAX;
+	seen.count += ranked_candidate(f, &who, &pick, &seen.at[seen.count]);
+	ranked_others(f, &who, &pick, &seen);
+	struct decision d = decide(&facts, seen.at, seen.count, clock_wall_ms(), &trace);
+	print(&d, &trace, chinese, out);
+}
+
+static struct decision decide_polling(const struct fleet *f, const struct device_entry *device, const char *component,
+				      struct candidate *candidates, struct decision_trace *trace)
+{
+	const struct device_facts facts = {.component = component, .blocked = device->blocked, .version = version_of(f, device, component)};
+	size_t n = candidates_gather(f, device, true, candidates);
+	return decide(&facts, candidates, n, clock_wall_ms(), trace);
+}
+
 bool explain_device(struct engine *e, const char *device, const char *component, const struct told *told, bool chinese, struct buf *out)
 {
 	struct decision_trace trace = {0};
 	const struct fleet *f = e->fleet;
 	fleet_read(e->fleet);
 	struct suited s = {.device = find(f, device), .told = told, .component = component};
-	if (s.device) {
+	if (s.device && standings_ranked(fleet_standings(f), s.device->product_id, component)) {
+		print_files(f, s.device, component, chinese, out);
+	} else if (s.device) {
 		s.product = fleet_product(f, s.device->product_id);
 		s.version = version_of(f, s.device, component);
 		struct decision d = told ? suited_decide(f, &s, &trace) : decide_polling(f, s.device, component, s.candidates, &trace);

@@ -47,6 +47,7 @@ struct op {
 			char component[COMPONENT_SIZE];
 			char version[VERSION_SIZE]; /* told just now, and news; "" = not */
 			bool suited;                /* the device has told its board: the image itself was compared */
+			bool named;                 /* a range of the rollout names the device */
 		} offer;                            /* OP_OFFER */
 		struct op_since {
 			int64_t mono_ms; /* since when the device listens */

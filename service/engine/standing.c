@@ -28,7 +28,10 @@ bool standing_candidate(const struct fleet *f, const struct standing_rollout *s,
 				  .state = past.state,
 				  .code = past.rolled_back ? "rolled_back" : "",
 				  .offers = past.offers,
-				  .outranked = past.outranked};
+				  .outranked = past.outranked,
+				  .ranked = s->ranked,
+				  .stage = s->stage,
+				  .named = s->named};
 	return true;
 }
 
@@ -77,6 +80,7 @@ static bool decide_again(const struct batch *b, const struct op *op, const char 
 	bool outranked = false;
 	if (s && device && standing_candidate(f, s, op->device_id, &c)) {
 		facts.blocked = device->blocked;
+		c.match = op->in.offer.named ? "" : NULL;
 		take_rows(b, op, s, &c);
 		offered = decide(&facts, &c, 1, b->now_ms, NULL).offer != NULL;
 		outranked = c.outranked;
@@ -91,6 +95,18 @@ static bool decide_again(const struct batch *b, const struct op *op, const char 
 	return offered;
 }
 
+/* Does the live task of the component keep the offer away? One of another ranked rollout that has not begun gives way to a ranked one. */
+static bool stands_in_the_way(struct batch *b, const struct op *op, const struct held *live)
+{
+	fleet_read(b->engine->fleet);
+	const struct standings *all = fleet_standings(b->engine->fleet);
+	const struct standing_rollout *old = live->task.way == WAY_STANDING ? standings_get(all, live->task.rollout_id) : NULL;
+	const struct standing_rollout *new = standings_get(all, op->rollout_id);
+	bool yields = old && new &&old != new && old->ranked &&new->ranked &&task_edge_find(live->task.state, EVENT_SUPERSEDED);
+	fleet_done(b->engine->fleet);
+	return !yields;
+}
+
 void batch_offer(struct batch *b, struct op *op)
 {
 	const struct standing_offer *in = &op->in.offer;
@@ -102,7 +118,8 @@ void batch_offer(struct batch *b, struct op *op)
 		batch_fact(b, op->device_id, in->component, in->version);
 	}
 	/* whatever came in between speaks for itself: the poll looks again */
-	if (batch_live(b, op->device_id, in->component) || batch_assignment(b, op->device_id, in->component) ||
+	struct held *live = batch_live(b, op->device_id, in->component);
+	if ((live && stands_in_the_way(b, op, live)) || batch_assignment(b, op->device_id, in->component) ||
 	    !batch_has(&b->standing, op->rollout_id) || !batch_has(&b->firmware, in->firmware_id)) {
 		return;
 	}
@@ -113,6 +130,9 @@ void batch_offer(struct batch *b, struct op *op)
 		return;
 	}
 	task.offers++;
+	if (live) {
+		batch_move(b, live, EVENT_SUPERSEDED, "", "another file");
+	}
 	struct held *h = batch_new_task(b, &task, "standing");
 	if (h) {
 		batch_move(b, h, EVENT_SENT, "", "poll");

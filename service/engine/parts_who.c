@@ -1,0 +1,158 @@
+#include "engine/parts_who.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "engine/admin.h"
+#include "engine/parts.h"
+#include "engine/private.h"
+#include "engine/throttle.h"
+#include "fleet/fleet.h"
+#include "model/mac.h"
+#include "model/product.h"
+
+static const struct device_entry *find(const struct fleet *f, const char *id)
+{
+	char mac[MAC_SIZE];
+	const struct device_entry *d = *id ? fleet_device(f, id) : NULL;
+	return d || !*id || !mac_parse(id, mac) ? d : fleet_device_by_mac(f, mac);
+}
+
+/* The one device that all it says names. */
+static bool find_device(const struct fleet *f, const struct parts_ask *ask, const struct device_entry **out, struct err *err)
+{
+	*out = NULL;
+	for (size_t i = 0; i < PARTS_IDS_MAX; i++) {
+		const struct device_entry *d = find(f, ask->ids[i]);
+		if (d && *out && d != *out) {
+			return err_set(err, ERR_INVALID, "the identifiers name two devices");
+		}
+		*out = d ? d : *out;
+	}
+	return true;
+}
+
+void parts_who_name(const struct fleet *f, const struct device_entry *d, struct ranked_who *who)
+{
+	char mac[DEVICES_MAC_NAME_SIZE];
+	char bare[MAC_SIZE] = "";
+	ranked_add_id(who, fleet_device_name(f, d));
+	if (fleet_device_mac_name(f, d, mac)) {
+		for (int i = 0; i < 6; i++) {
+			memcpy(bare + 2 * i, mac + 3 * i, 2);
+		}
+		ranked_add_id(who, bare);
+	}
+}
+
+bool parts_who_find(const struct fleet *f, const struct parts_ask *ask, struct parts_who *out, struct err *err)
+{
+	const struct device_entry *d;
+	*out = (struct parts_who){.ranked = {.product_id = ask->product_id}};
+	if (!find_device(f, ask, &d, err)) {
+		return false;
+	}
+	if (d && ask->product_id && d->product_id != ask->product_id) {
+		return err_set(err, ERR_INVALID, "the device is of another product");
+	}
+	if (d && d->blocked) {
+		return err_set(err, ERR_BLOCKED, "this device is blocked");
+	}
+	const struct fleet_product *p = d ? fleet_product(f, d->product_id) : NULL;
+	out->doubted = d && d->bound && p && p->identity != IDENTITY_MAC;
+	if (out->doubted) {
+		return true;
+	}
+	for (size_t i = 0; i < PARTS_IDS_MAX; i++) {
+		ranked_add_id(&out->ranked, ask->ids[i]);
+	}
+	if (d) {
+		out->device = d;
+		out->ranked.device_id = d->id;
+		out->ranked.product_id = d->product_id;
+		parts_who_name(f, d, &out->ranked);
+	}
+	return true;
+}
+
+static const struct fleet_product *product_of(const struct fleet *f, const char *key_or_id)
+{
+	uint64_t id;
+	const struct fleet_product *p = fleet_product_of_board(f, key_or_id, "");
+	if (p && strcmp(p->key, key_or_id) == 0) {
+		return p;
+	}
+	return text_to_u64(key_or_id, &id) && id <= INT64_MAX ? fleet_product(f, (int64_t)id) : NULL;
+}
+
+bool parts_product(struct engine *e, const char *key_or_id, struct parts_product *out)
+{
+	fleet_read(e->fleet);
+	const struct fleet_product *p = product_of(e->fleet, key_or_id);
+	*out = p ? (struct parts_product){.id = p->id, .token = p->device_token} : (struct parts_product){0};
+	fleet_done(e->fleet);
+	return out->id != 0;
+}
+
+bool parts_of_device(struct engine *e, const struct parts_ask *ask, struct parts_product *out)
+{
+	struct err none = {0};
+	const struct device_entry *d;
+	fleet_read(e->fleet);
+	bool known = find_device(e->fleet, ask, &d, &none) && d;
+	const struct fleet_product *p = known ? fleet_product(e->fleet, d->product_id) : NULL;
+	if (p) {
+		*out = (struct parts_product){.id = p->id, .token = p->device_token};
+	}
+	fleet_done(e->fleet);
+	return known;
+}
+
+bool parts_may_register(struct engine *e, const struct parts_ask *ask, struct parts_product *out)
+{
+	struct err none = {0};
+	const struct device_entry *d;
+	fleet_read(e->fleet);
+	const struct fleet_product *p = ask->product_id ? fleet_product(e->fleet, ask->product_id) : fleet_auto_register(e->fleet);
+	bool may = find_device(e->fleet, ask, &d, &none) && !d && p && p->auto_register;
+	*out = may ? (struct parts_product){.id = p->id, .token = p->device_token} : (struct parts_product){0};
+	fleet_done(e->fleet);
+	return may;
+}
+
+/* A MAC is named as a device that comes by itself is: so that it is one device whatever it speaks. */
+static void name_new(const char *id, struct device *out)
+{
+	if (!mac_parse(id, out->mac)) {
+		text_copy(out->name, sizeof out->name, id);
+		return;
+	}
+	for (int i = 0; i < 12; i++) {
+		char c = out->mac[i];
+		out->name[i + i / 2] = (char)(c >= 'A' ? c - 'A' + 'a' : c);
+		if (i % 2 && i < 11) {
+			out->name[i + i / 2 + 1] = '_';
+		}
+	}
+}
+
+bool parts_register(struct engine *e, struct worker *w, const struct actor *actor, const struct parts_ask *ask, int64_t product_id,
+		    struct err *err)
+{
+	struct err why = {0};
+	struct device device = {.product_id = product_id, .auto_update = true};
+	name_new(ask->ids[0], &device);
+	if (!text_is_key(device.name)) {
+		return err_set(err, ERR_INVALID, "device_id must have 1 to %d of the characters A-Z a-z 0-9 . _ -", NAME_SIZE - 1);
+	}
+	if (!throttle_take(THROTTLE_CONTACT, actor->address, clock_mono_ms())) {
+		return err_set(err, ERR_BUSY, "too many new devices from this address; try again later");
+	}
+	if (!admin_device_create(e, w, actor, &device, &why) && why.kind != ERR_EXISTS) {
+		return err_set(err, why.kind, "%s", why.text);
+	}
+	return true;
+}

@@ -1,0 +1,197 @@
+/* Devices of several components: each part's offer, task and report; files that rank. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/text.h"
+#include "engine/parts.h"
+#include "site.h"
+
+static struct replica *r;
+
+/* Files of the product: id 900 + n, each with a rollout of the same id. */
+static void make_file(int n, const char *component, const char *version, const char *stage)
+{
+	site_run("INSERT INTO firmware (id, product_id, component, name, version, url, told_md5, created_by) "
+		 "OVERRIDING SYSTEM VALUE VALUES (%d, 1, '%s', 'file-%d', '%s', 'https://x.example/%d.bin', 'm', 'alice')",
+		 900 + n, component, n, version, n);
+	site_run("INSERT INTO rollouts (id, kind, way, ranked, stage, product_id, firmware_id, component, created_by) "
+		 "OVERRIDING SYSTEM VALUE VALUES (%d, 'standing', 'standing', true, '%s', 1, %d, '%s', 'alice')",
+		 900 + n, stage, 900 + n, component);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	site_new();
+	make_file(1, "mcu", "2.0", "online");
+	make_file(2, "wifi", "2.0", "online");
+	make_file(3, "mcu", "3.0", "test");
+	make_file(4, "mcu", "4.0", "invalid");
+	make_file(5, "wifi", "1.5", "online");
+	site_run("INSERT INTO mac_ranges (rollout_id, place, kind, head) VALUES (903, 1, 'prefix', 'TESTER')");
+	r = replica_start("");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	replica_stop(&r);
+	return 0;
+}
+
+struct checked {
+	struct answer done;
+	struct parts_answer answer;
+};
+
+static void answered(void *ctx, const struct parts_answer *answer, const struct err *err)
+{
+	struct checked *c = ctx;
+	if (err) {
+		c->done.err = *err;
+	} else {
+		c->answer = *answer;
+	}
+	__atomic_store_n(&c->done.done, true, __ATOMIC_RELEASE);
+}
+
+static void heard(void *ctx, const struct err *err)
+{
+	struct answer *a = ctx;
+	if (err) {
+		a->err = *err;
+	}
+	__atomic_store_n(&a->done, true, __ATOMIC_RELEASE);
+}
+
+static struct parts_ask ask_of(const char *device, const char *mcu, const char *wifi)
+{
+	struct parts_ask ask = {.product_id = 1, .parts = {{.component = "mcu"}, {.component = "wifi"}}};
+	text_copy(ask.ids[0], sizeof ask.ids[0], device);
+	text_copy(ask.parts[0].version, sizeof ask.parts[0].version, mcu);
+	text_copy(ask.parts[1].version, sizeof ask.parts[1].version, wifi);
+	return ask;
+}
+
+/* "2.0 -": what is offered of mcu and wifi. */
+static const char *check(const char *device, const char *mcu, const char *wifi)
+{
+	static char text[2 * VERSION_SIZE + 8];
+	struct checked c = {.done = {.done = false}};
+	struct parts_ask ask = ask_of(device, mcu, wifi);
+	parts_check(r->engine, &ask, answered, &c);
+	answer_wait(&c.done);
+	assert_done(c.done, ERR_NONE);
+	const struct parts_offer *o = c.answer.offers;
+	snprintf(text, sizeof text, "%s %s", o[0].offered ? o[0].version : "-", o[1].offered ? o[1].version : "-");
+	return text;
+}
+
+static struct answer tell(const char *device, const char *mcu, const char *wifi)
+{
+	struct answer a = {0};
+	struct parts_ask ask = ask_of(device, mcu, wifi);
+	parts_report(r->engine, &ask, heard, &a);
+	answer_wait(&a);
+	return a;
+}
+
+#define assert_tasks(device, component_, state_, expected)                                                                             \
+	assert_int_equal(site_number("SELECT count(*) FROM tasks WHERE device_id = %" PRId64 " AND component = '%s' AND state = '%s'", \
+				     site_id(device), component_, state_),                                                             \
+			 expected)
+
+static void each_part_has_its_offer_and_its_task(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	assert_string_equal(check(device, "1.0", "1.0"), "2.0 2.0");
+	assert_string_equal(check(device, "1.0", "1.0"), "2.0 2.0");
+	assert_tasks(device, "mcu", "notified", 1);
+	assert_tasks(device, "wifi", "notified", 1);
+	struct answer a = tell(device, "", "2.0");
+	assert_done(a, ERR_NONE);
+	assert_tasks(device, "mcu", "notified", 1);
+	assert_tasks(device, "wifi", "succeeded", 1);
+	assert_string_equal(check(device, "2.0", "2.0"), "- -");
+	assert_tasks(device, "mcu", "succeeded", 1);
+}
+
+static void a_stranger_is_offered_without_a_task(void **state)
+{
+	(void)state;
+	int64_t before = site_number("SELECT count(*) FROM tasks");
+	assert_string_equal(check("", "1.0", "2.0"), "2.0 -");
+	assert_string_equal(check("tester-7", "1.0", "2.0"), "3.0 -");
+	assert_string_equal(check("whoever", "3.0", ""), "- 2.0");
+	assert_int_equal(site_number("SELECT count(*) FROM tasks"), before);
+	struct answer a = tell("whoever", "1.0", "");
+	assert_done(a, ERR_NOT_FOUND);
+}
+
+static void a_task_that_has_not_begun_gives_way_to_a_higher_file(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	assert_string_equal(check(device, "1.0", "2.0"), "2.0 -");
+	struct checked c = {.done = {.done = false}};
+	struct parts_ask ask = ask_of(device, "1.0", "2.0");
+	text_copy(ask.ids[1], sizeof ask.ids[1], "tester-9"); /* its serial number, which a file in test names */
+	parts_check(r->engine, &ask, answered, &c);
+	answer_wait(&c.done);
+	assert_done(c.done, ERR_NONE);
+	assert_true(c.answer.offers[0].offered);
+	assert_string_equal(c.answer.offers[0].version, "3.0");
+	assert_string_equal(c.answer.offers[0].url, "https://x.example/3.bin");
+	assert_tasks(device, "mcu", "superseded", 1);
+	assert_tasks(device, "mcu", "notified", 1);
+}
+
+static void what_an_operator_cancelled_is_not_offered_again(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	assert_string_equal(check(device, "1.0", "2.0"), "2.0 -");
+	struct answer a = cancel_task(r, site_number("SELECT max(id) FROM tasks WHERE device_id = %" PRId64, site_id(device)), device);
+	assert_done(a, ERR_NONE);
+	assert_string_equal(check(device, "1.0", "2.0"), "- -");
+}
+
+static void a_poll_of_another_dialect_sees_no_file(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct answer a = poll_as(r, device, "0.1");
+	assert_false(a.offered);
+	assert_int_equal(site_number("SELECT count(*) FROM tasks WHERE device_id = %" PRId64, site_id(device)), 0);
+}
+
+static void who_says_to_be_two_devices_is_refused(void **state)
+{
+	(void)state;
+	struct checked c = {.done = {.done = false}};
+	struct parts_ask ask = ask_of("d1499", "1.0", "1.0");
+	text_copy(ask.ids[1], sizeof ask.ids[1], "d1498");
+	parts_check(r->engine, &ask, answered, &c);
+	answer_wait(&c.done);
+	assert_done(c.done, ERR_INVALID);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SITE_TEST(each_part_has_its_offer_and_its_task),
+		SITE_TEST(a_stranger_is_offered_without_a_task),
+		SITE_TEST(a_task_that_has_not_begun_gives_way_to_a_higher_file),
+		SITE_TEST(what_an_operator_cancelled_is_not_offered_again),
+		SITE_TEST(a_poll_of_another_dialect_sees_no_file),
+		SITE_TEST(who_says_to_be_two_devices_is_refused),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
