@@ -27,6 +27,18 @@
 		.flags = ROLE_OPERATOR                                                                                             \
 	}
 
+/* Devices' calls: anybody's, unless the product says otherwise. */
+enum { REPORT_MAX = 64 * 1024 };
+#define CHECK(url)                                                    \
+	{.method = "GET", .path = (url), .handle = fog_check},        \
+	{                                                             \
+		.method = "GET", .path = url "/", .handle = fog_check \
+	}
+#define REPORT(url)                                                                                                     \
+	{                                                                                                               \
+		.method = "PUT", .path = (url), .body = HTTP_BODY_MEMORY, .body_max = REPORT_MAX, .handle = fog_version \
+	}
+
 /* flags: the role a route demands */
 static const struct http_route routes[] = {
 	WRITE("POST", "/api/v1/ota/{product}/files", HTTP_BODY_MEMORY, fog_create),
@@ -35,6 +47,10 @@ static const struct http_route routes[] = {
 	WRITE("PUT", "/api/v1/ota/{product}/files/{id}", HTTP_BODY_MEMORY, fog_edit),
 	WRITE("PATCH", "/api/v1/ota/{product}/files/{id}", HTTP_BODY_MEMORY, fog_edit),
 	WRITE("DELETE", "/api/v1/ota/{product}/files/{id}", HTTP_BODY_NONE, fog_delete),
+	CHECK("/api/v1/ota/device"),
+	CHECK("/api/v1/ota/devce"),
+	REPORT("/api/v1/ota/version"),
+	REPORT("/api/v1/ota/version/"),
 	READ("/api/v1/ota/files", fog_no_product),
 	READ("/api/v1/ota//files", fog_no_product),
 	WRITE("POST", "/api/v1/ota/files", HTTP_BODY_NONE, fog_no_product),

@@ -6,5 +6,6 @@
 
 http_handler fog_create, fog_list, fog_get, fog_edit, fog_delete; /* fog_files.c */
 http_handler fog_no_product;
+http_handler fog_check, fog_version; /* fog_device.c */
 
 #endif

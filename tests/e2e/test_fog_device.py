@@ -1,0 +1,355 @@
+"""The fog dialect as devices see it: the seed's samples literally, both components, ranges of every kind, calls without identity, and the report that ends tasks."""
+
+import json
+import uuid
+
+import pytest
+
+from harness.xiaozhi import Device as XiaozhiDevice
+
+CHECKED = '{"meta":{"code":0,"message":"ota file info"},"data":{"need_ota":true,"files":[{"file_url":"https://xxx.com/mcu.bin","md5":"xxzz...","version":"1.0.1","ota_type":0,"customize":""},{"file_url":"https://xxx.com/wifi.bin","md5":"xxzz...","version":"1.0.1","ota_type":1,"customize":""}]}}'  # noqa: E501
+NOTHING = '{"meta":{"code":0,"message":"ota file info"},"data":{"need_ota":false,"files":[]}}'
+REPORTED = '{"meta":{"code":0,"message":"update version ok"},"data":{}}'
+
+ONLINE = {"file_name": "mcu.bin", "file_url": "https://xxx.com/mcu.bin", "md5": "xxzz...", "size": "20kb", "version": "1.0.1", "status": 1}
+SLASHES = pytest.mark.parametrize("path", ["/api/v1/ota/device/", "/api/v1/ota/device", "/api/v1/ota/devce/", "/api/v1/ota/devce"])
+
+
+@pytest.fixture
+def fog(shared):
+    return Fog(shared, shared.product("p" + uuid.uuid4().hex[:12]))
+
+
+class Fog:
+    """A product and its devices."""
+
+    def __init__(self, site, product):
+        self.site = site
+        self.product = product
+        self.key = site.admin.get(f"/api/v3/products/{product}").json["key"]
+
+    def make(self, **more):
+        data = self.read(self.site.operator.post(f"/api/v1/ota/{self.key}/files/", {**ONLINE, **more}), "upload file ok")
+        if "status" not in more or more["status"]:
+            data = self.edit(data["id"], status=more.get("status", 1))
+        return data
+
+    def edit(self, file, **changes):
+        return self.read(self.site.operator.request("PATCH", f"/api/v1/ota/{self.key}/files/{file}", body=changes), "update file ok")
+
+    @staticmethod
+    def read(answer, message=None):
+        assert answer.status == 200, answer
+        assert answer.body.startswith(b"{") and answer.body.endswith(b"}")
+        assert int(answer.header("Content-Length")) == len(answer.body) and answer.header("Transfer-Encoding") is None
+        whole = answer.json
+        if message:
+            assert whole["meta"] == {"code": 0, "message": message}, whole
+            return whole["data"]
+        return whole["meta"]["code"], whole["meta"]["message"]
+
+    def ask(self, path="/api/v1/ota/device/", client=None, **query):
+        query = {"product_id": self.key, "wifi_version": "1.0.0", "mcu_version": "1.0.0", **query}
+        return (client or self.site.anybody).request("GET", path, {name: value for name, value in query.items() if value is not None})
+
+    def check(self, **query):
+        """{ota_type: file}"""
+        answer = self.ask(**query)
+        assert len(answer.body) < 2048
+        data = self.read(answer, "ota file info")
+        assert data["need_ota"] == bool(data["files"])
+        for file in data["files"]:
+            assert set(file) == {"file_url", "md5", "version", "ota_type", "customize"} and None not in file.values()
+        return {file["ota_type"]: file for file in data["files"]}
+
+    def versions(self, **query):
+        return {kind: file["version"] for kind, file in self.check(**query).items()}
+
+    def report(self, device_id, mcu="", wifi="", path="/api/v1/ota/version/", client=None, **more):
+        body = {"device_id": device_id, "wifi_version": wifi, "mcu_version": mcu, **more}
+        return (client or self.site.anybody).request("PUT", path, body={name: value for name, value in body.items() if value is not None})
+
+    def tell(self, device_id, **versions):
+        assert self.report(device_id, **versions).body.decode() == REPORTED
+
+    def device(self, name=None, mac=None):
+        name = name or "d-" + uuid.uuid4().hex[:12]
+        body = {"name": name, "productId": self.product, **({"mac": mac} if mac else {})}
+        self.site.admin.post("/api/v3/devices", body).must(201)
+        return name
+
+    def states(self, device):
+        """[(component, state)] of its tasks, the oldest first."""
+        return self.site.db.rows("SELECT t.component, t.state FROM tasks t JOIN devices d ON d.id = t.device_id WHERE d.name = %s ORDER BY t.id", device)
+
+
+# The seed, literally.
+
+
+@SLASHES
+def test_the_seed_s_check(fog, path):
+    fog.make()
+    fog.make(ug_type=1, file_url="https://xxx.com/wifi.bin")
+    assert fog.ask(path).body.decode() == CHECKED
+    assert fog.ask(path, device_id=fog.device()).body.decode() == CHECKED
+    assert fog.ask(path, mcu_version="1.0.1", wifi_version="1.0.1").body.decode() == NOTHING
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ota/version/", "/api/v1/ota/version"])
+def test_the_seed_s_report(fog, path):
+    device = fog.device()
+    assert fog.report(device, mcu="1.0.1", wifi="1.0.1", path=path).body.decode() == REPORTED
+
+
+@pytest.mark.parametrize("missing", ["product_id", "wifi_version", "mcu_version"])
+def test_a_check_without_a_parameter_is_10000(fog, missing):
+    assert fog.read(fog.ask(**{missing: None})) == (10000, f"参数错误:缺少{missing}参数")
+
+
+@pytest.mark.parametrize("missing", ["device_id", "wifi_version", "mcu_version"])
+def test_a_report_without_a_member_is_10000(fog, missing):
+    body = {"device_id": fog.device(), "wifi_version": "1", "mcu_version": "1"}
+    del body[missing]
+    assert fog.read(fog.site.anybody.request("PUT", "/api/v1/ota/version/", body=body)) == (10000, f"参数错误:缺少{missing}参数")
+
+
+def test_bad_calls_are_10000(fog):
+    assert fog.read(fog.ask(product_id="nobody"))[0] == 10000
+    assert fog.read(fog.ask(product_id=""))[1] == "参数错误:缺少product_id参数"
+    assert fog.read(fog.ask(mcu_version="1" * 65))[0] == 10000
+    assert fog.read(fog.ask(device_id="x" * 1000))[0] == 10000
+    assert fog.read(fog.report("nobody", mcu="1"))[0] == 10000
+    assert fog.read(fog.report("", mcu="1"))[0] == 10000
+    for body in (b"", b"{", b"[]", b'{"device_id":{}}', b"\xff" * 100):
+        answer = fog.site.anybody.request("PUT", "/api/v1/ota/version/", body=body, headers={"Content-Type": "application/json"})
+        assert fog.read(answer)[0] == 10000, body
+
+
+# What is newer.
+
+
+@pytest.mark.parametrize("has, brings, offered", [
+    ("1.0.0", "1.0.1", True), ("1.0.1", "1.0.1", False), ("1.0.2", "1.0.1", False), ("1.9", "1.10", True), ("1.10", "1.9", False),
+    ("", "1.0.1", True), ("v1", "1.0.1", True), ("1.0.1", "beta", True), ("beta", "beta", False),
+])
+def test_it_is_offered_if_it_is_newer_or_not_comparable(fog, has, brings, offered):
+    fog.make(version=brings)
+    assert fog.versions(mcu_version=has) == ({0: brings} if offered else {})
+    assert fog.versions(mcu_version=has, device_id=fog.device()) == ({0: brings} if offered else {})
+
+
+def test_force_and_downgrade_are_a_file_s_own(fog):
+    fog.make(version="1.0.1", allow_downgrade=True)
+    fog.make(ug_type=1, version="1.0.1", force=True)
+    assert fog.versions(mcu_version="2.0", wifi_version="2.0") == {0: "1.0.1"}
+    assert fog.versions(mcu_version="1.0.1", wifi_version="1.0.1") == {1: "1.0.1"}
+
+
+def test_the_highest_eligible_version_wins_whatever_came_last(fog):
+    for version in ("1.0.9", "1.0.10", "1.0.2"):
+        fog.make(version=version)
+    fog.make(version="2.0", status=0)
+    fog.make(version="3.0", mac_range=["OTHER"])
+    top = fog.make(version="4.0")
+    assert fog.versions() == {0: "4.0"}
+    fog.edit(top["id"], status=2)
+    assert fog.versions() == {0: "1.0.10"}
+    assert fog.versions(device_id=fog.device()) == {0: "1.0.10"}
+
+
+def test_each_component_goes_by_itself(fog):
+    fog.make()
+    assert fog.versions() == {0: "1.0.1"}
+    fog.make(ug_type=1, version="1.0.5")
+    assert fog.versions() == {0: "1.0.1", 1: "1.0.5"}
+    assert fog.versions(mcu_version="1.0.1") == {1: "1.0.5"}
+    assert fog.versions(wifi_version="1.0.5") == {0: "1.0.1"}
+
+
+# Whom it is for.
+
+
+@pytest.mark.parametrize("entry, named, others", [
+    ("C8:93:46:40:4A:B2", ["c89346404ab2", "C8-93-46-40-4A-B2"], ["C89346404AB3"]),
+    ("C89346000000~C89346FFFFFF", ["C8:93:46:00:00:00", "c89346ffffff"], ["C89347000000"]),
+    ("def1*", ["DEF1LUK", "d.e.f-1 x"], ["DEF2LUK"]),
+    ("DEF1LUK", ["def1luk"], ["DEF1LUKX"]),
+])
+@pytest.mark.parametrize("status", [0, 1])
+def test_ranges_name_devices_by_whatever_they_say(fog, entry, named, others, status):
+    fog.make(mac_range=[entry], status=status)
+    for identifier in named:
+        for name in ("device_id", "mac", "dsn", "sn"):
+            assert fog.versions(**{name: identifier}) == {0: "1.0.1"}, (name, identifier)
+    for identifier in others:
+        assert fog.versions(device_id=identifier) == {}
+    assert fog.versions() == {}, "who says nothing is named by nothing"
+
+
+def test_a_known_device_is_named_by_its_name_and_its_mac(fog):
+    fog.make(mac_range=["AA:BB:CC:00:00:01"])
+    device = fog.device(mac="AABBCC000001")
+    assert fog.versions(device_id=device) == {0: "1.0.1"}
+    assert fog.states(device) == [("mcu", "notified")]
+    assert fog.versions(device_id=fog.device()) == {}
+
+
+def test_a_file_in_test_is_for_nobody_until_it_names_somebody(fog):
+    file = fog.make(status=0)
+    device = fog.device()
+    assert fog.versions(device_id=device) == {} == fog.versions()
+    fog.edit(file["id"], mac_range=[device])
+    assert fog.versions(device_id=device) == {0: "1.0.1"} and fog.versions() == {}
+    fog.edit(file["id"], status=1, mac_range=[])
+    assert fog.versions() == {0: "1.0.1"}
+
+
+# Tasks.
+
+
+def test_a_check_makes_tasks_and_reports_end_them(fog):
+    fog.make()
+    fog.make(ug_type=1)
+    device = fog.device()
+    for _ in range(3):
+        assert set(fog.check(device_id=device)) == {0, 1}
+        assert fog.states(device) == [("mcu", "notified"), ("wifi", "notified")]
+    fog.tell(device, mcu="1.0.1")
+    assert fog.states(device) == [("mcu", "succeeded"), ("wifi", "notified")], "an empty version leaves its component"
+    assert fog.versions(device_id=device, mcu_version="1.0.1") == {1: "1.0.1"}
+    fog.tell(device, wifi="1.0.1", mcu="1.0.1")
+    assert fog.states(device) == [("mcu", "succeeded"), ("wifi", "succeeded")]
+    assert fog.versions(device_id=device, mcu_version="1.0.1", wifi_version="1.0.1") == {}
+
+
+def test_a_check_with_the_new_version_ends_the_task_as_well(fog):
+    fog.make()
+    device = fog.device()
+    fog.check(device_id=device)
+    assert fog.versions(device_id=device, mcu_version="1.0.1") == {}
+    assert fog.states(device) == [("mcu", "succeeded")]
+
+
+def test_a_higher_file_takes_the_place_of_a_task_that_has_not_begun(fog):
+    fog.make()
+    device = fog.device()
+    assert fog.versions(device_id=device) == {0: "1.0.1"}
+    fog.make(version="1.0.2")
+    assert fog.versions(device_id=device) == {0: "1.0.2"}
+    assert fog.states(device) == [("mcu", "superseded"), ("mcu", "notified")]
+
+
+def test_who_says_nothing_or_is_unknown_gets_no_task(fog):
+    fog.make()
+    before = fog.site.db.value("SELECT count(*) FROM tasks")
+    assert fog.versions() == {0: "1.0.1"} == fog.versions(device_id="a-stranger")
+    assert fog.site.db.value("SELECT count(*) FROM tasks") == before
+
+
+def test_idle_checks_ask_no_database(site):
+    fog = Fog(site, site.product("idle"))
+    device = fog.device()
+    fog.make()
+    fog.make(ug_type=1, mac_range=["D*"], version="1.0.0")
+    assert fog.versions() == {0: "1.0.1"}
+    before = site.db.statements()
+    for _ in range(50):
+        assert fog.versions(device_id=device, mcu_version="1.0.1") == {} and fog.versions() == {0: "1.0.1"}
+    assert site.db.statements() - before < 20, "none of 100 checks; the tick and the feed ask now and then"
+    assert fog.states(device) == []
+
+
+def test_a_device_of_another_product_is_refused(shared, fog):
+    other = Fog(shared, shared.product("q" + uuid.uuid4().hex[:12])).device()
+    fog.make()
+    assert fog.read(fog.ask(device_id=other))[0] == 10000
+    assert fog.read(fog.report(other, mcu="1.0.1", product_id=fog.key))[0] == 10000
+    assert fog.read(fog.ask(device_id=other, sn=fog.device()))[0] == 10000
+
+
+def test_an_answer_stays_below_2048_bytes(fog):
+    longest = {"md5": "q" * 64, "customize": '"' * 256, "file_url": "https://xxx.com/" + "a" * 240, "version": "x" * 32}
+    fog.make(**longest)
+    fog.make(ug_type=1, **longest)
+    assert set(fog.check()) == {0, 1}
+    assert set(fog.check(mcu_version="x" * 32)) == {1}
+
+
+def test_bytes_of_ours_are_fetched_by_names_of_ours(site):
+    fog = Fog(site, site.product("ours"))
+    firmware = site.firmware(fog.product)
+    site.db.rows("UPDATE firmware SET component = 'mcu', version = '1.0.1' RETURNING id")
+    site.otad.stop()
+    site.otad.start()
+    body = {"productId": fog.product, "firmwareId": firmware.id, "component": "mcu"}
+    site.operator.post("/api/v3/rollouts", body).must(201)
+    device = fog.device()
+    names = set()
+    for query in ({}, {"device_id": device}):
+        file = fog.check(**query)[0]
+        assert (file["md5"], file["version"]) == (firmware.md5, "1.0.1")
+        base, _, name = file["file_url"].rpartition("/api/v2/micro/")
+        assert base == site.otad.url.rstrip("/")
+        answer = site.anybody.request("GET", "/api/v2/micro/" + name, headers={"Range": "bytes=0-"})
+        assert answer.status == 206 and answer.body == firmware.data and answer.header("Content-Length") == str(len(firmware.data))
+        names.add(name)
+    assert len(names) == 2, "the task's, and one that names no device"
+    fog.tell(device, mcu="1.0.1")
+    assert fog.states(device) == [("mcu", "succeeded")]
+
+
+# The product's own say.
+
+
+def test_a_product_may_demand_the_token(shared, fog):
+    fog.make()
+    device = fog.device()
+    shared.admin.request("PATCH", f"/api/v3/products/{fog.product}", body={"deviceToken": True}).must(200)
+    answer = fog.ask()
+    assert (answer.status, answer.json["meta"]["code"]) == (401, 401)
+    assert fog.report(device, mcu="1.0.1").status == 401
+    assert fog.read(fog.ask(client=shared.viewer), "ota file info")["need_ota"]
+    assert fog.report(device, mcu="1.0.1", client=shared.viewer).body.decode() == REPORTED
+
+
+def test_unknown_devices_register_where_the_product_lets_them(site):
+    fog = Fog(site, site.product("registers"))
+    assert fog.read(fog.report("C8:93:46:40:4A:B2", mcu="1.0.0"))[0] == 10000
+    site.admin.request("PATCH", f"/api/v3/products/{fog.product}", body={"autoRegister": True}).must(200)
+    fog.tell("C8:93:46:40:4A:B2", mcu="1.0.0")
+    fog.tell("c8-93-46-40-4a-b2", mcu="1.0.0")
+    fog.tell("DEF1LUK", mcu="1.0.0")
+    assert site.db.rows("SELECT name, mac FROM devices ORDER BY id") == [("c8_93_46_40_4a_b2", "C89346404AB2"), ("DEF1LUK", None)]
+    assert fog.read(fog.report("no name", mcu="1"))[0] == 10000
+    second = Fog(site, site.product("registers-too"))
+    site.admin.request("PATCH", f"/api/v3/products/{second.product}", body={"autoRegister": True}).must(200)
+    assert fog.read(fog.report("whose", mcu="1"))[0] == 10000, "of two products nobody knows which"
+    assert fog.report("whose", mcu="1", product_id=second.key).body.decode() == REPORTED
+
+
+def test_one_device_over_fog_and_xiaozhi_is_one_device(site):
+    fog = Fog(site, site.product("bread-compact-ml307"))
+    site.admin.request("PATCH", f"/api/v3/products/{fog.product}", body={"autoRegister": True}).must(200)
+    speaker = XiaozhiDevice(site)
+    fog.tell(speaker.mac, mcu="1.0.0")
+    speaker.post()
+    fog.make()
+    assert fog.versions(mac=speaker.mac.upper()) == {0: "1.0.1"}
+    assert fog.states(speaker.name) == [("mcu", "notified")]
+    assert site.db.value("SELECT count(*) FROM devices") == 1
+    assert "https://xxx.com" not in json.dumps(speaker.post().json), "a URL of somebody else's is for none of them"
+
+
+def test_the_other_dialects_do_not_see_files(shared, fog):
+    fog.make(version="9.9")
+    device = fog.device()
+    answer = shared.anybody.get("/api/v2/otaPassiveEnable", deviceName=device, version="1.0")
+    assert not answer.json["success"]
+    assert fog.states(device) == []
+
+
+def test_explanations_name_the_range(shared, fog):
+    device = fog.device()
+    fog.make(mac_range=["AA*", device])
+    text = shared.operator.get(f"/api/v3/devices/{device}/explain", component="mcu").body.decode()
+    assert f"the range {device.upper().replace('-', '')} of rollout" in text
