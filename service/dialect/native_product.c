@@ -45,6 +45,7 @@ static void put(struct buf *out, const void *row)
 	buf_puts(out, p->unbound_updates ? ",\"unboundUpdates\":true" : ",\"unboundUpdates\":false");
 	buf_puts(out, p->auto_register ? ",\"autoRegister\":true" : ",\"autoRegister\":false");
 	buf_puts(out, p->device_token ? ",\"deviceToken\":true" : ",\"deviceToken\":false");
+	native_noun_put_text(out, "bundle", p->together ? "together" : "independent");
 	native_noun_put_time(out, "createdAt", p->created_ms);
 	native_noun_put_time(out, "updatedAt", p->updated_ms);
 	buf_putc(out, '}');
@@ -70,6 +71,19 @@ static bool decode_identity(const struct cJSON *body, struct product *p, struct 
 	       (identity_policy_parse(text, &p->identity) || err_set(err, ERR_INVALID, "identity must be mac, pinned or licence"));
 }
 
+static bool decode_bundle(const struct cJSON *body, struct product *p, struct err *err)
+{
+	char text[16];
+	if (!json_has(body, "bundle")) {
+		return true;
+	}
+	if (!json_text(body, "bundle", true, text, sizeof text, err)) {
+		return false;
+	}
+	p->together = strcmp(text, "together") == 0;
+	return p->together || strcmp(text, "independent") == 0 || err_set(err, ERR_INVALID, "bundle must be independent or together");
+}
+
 static bool decode_device_needs(const struct cJSON *body, struct product *p, struct err *err)
 {
 	struct json_texts boards = {p->boards[0], sizeof p->boards[0], BOARDS_MAX, p->board_count};
@@ -86,7 +100,7 @@ static bool decode_device_needs(const struct cJSON *body, struct product *p, str
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
 	static const char *const known[] = {"key",        "name",           "description",  "images",      "identity", "boards",
-					    "partitions", "unboundUpdates", "autoRegister", "deviceToken", NULL};
+					    "partitions", "unboundUpdates", "autoRegister", "deviceToken", "bundle",   NULL};
 	struct product *p = &inout->product;
 	if (!json_only_keys(body, known, err)) {
 		return false;
@@ -97,7 +111,7 @@ static bool decode(const struct cJSON *body, bool fresh, union native_row *inout
 	return (!json_has(body, "name") || json_text(body, "name", false, p->name, sizeof p->name, err)) &&
 	       (!json_has(body, "description") || json_text(body, "description", false, p->description, sizeof p->description, err)) &&
 	       decode_images(body, &p->images, err) && decode_identity(body, p, err) && decode_device_needs(body, p, err) &&
-	       product_check(p, err);
+	       decode_bundle(body, p, err) && product_check(p, err);
 }
 
 static bool create(struct engine *e, struct worker *w, const struct actor *actor, union native_row *inout, struct err *err)

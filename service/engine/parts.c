@@ -27,7 +27,8 @@ enum need {
 struct found {
 	unsigned need; /* the next one */
 	int64_t task_id, rollout_id, firmware_id;
-	bool named; /* the rollout: by a range */
+	bool named;    /* the rollout: by a range */
+	bool withheld; /* it needs an update, which it is not offered now */
 };
 
 /* --- one look --- */
@@ -98,6 +99,12 @@ static bool fill(struct engine *e, const struct parts_who *who, const struct can
 	return true;
 }
 
+/* Something is for the part, and newer, but not to be offered now. */
+static bool is_wait(enum reason_id id)
+{
+	return id == REASON_OFFER_CAP || id == REASON_ROLLED_BACK || id == REASON_WITHDRAWN || id == REASON_OUTRANKED;
+}
+
 struct looking {
 	struct engine *engine;
 	const struct parts_who *who;
@@ -120,6 +127,7 @@ static void look_at_part(const struct looking *l, struct found *found, struct pa
 	size_t n = gather(f, l->who, l->pick, candidates);
 	struct decision d = decide(&facts, candidates, n, clock_wall_ms(), NULL);
 	if (!d.offer) {
+		found->withheld = is_wait(d.reason.id);
 		return;
 	}
 	if (d.offer->kind == CANDIDATE_STANDING && l->who->device) {
@@ -133,6 +141,20 @@ static void look_at_part(const struct looking *l, struct found *found, struct pa
 	if (out->offered && d.offer->kind == CANDIDATE_TASK && d.offer->state == TASK_QUEUED && !(l->settled & NEED_TELL)) {
 		found->need = NEED_TELL;
 		found->task_id = d.offer->task_id;
+	}
+}
+
+/* The product says that its parts belong together: where one must wait, none is offered. What a part has told is heard all the same. */
+static void bundle(const struct fleet *f, const struct parts_who *who, struct found found[PARTS_MAX], struct parts_answer *out)
+{
+	const struct fleet_product *product = fleet_product(f, who->ranked.product_id);
+	bool waits = false;
+	for (size_t i = 0; i < PARTS_MAX; i++) {
+		waits = waits || found[i].withheld;
+	}
+	for (size_t i = 0; i < PARTS_MAX && waits && product && product->together; i++) {
+		out->offers[i].offered = false;
+		found[i].need &= NEED_REPORT;
 	}
 }
 
@@ -156,6 +178,7 @@ static bool look(struct engine *e, const struct parts_ask *ask, const unsigned s
 		struct looking l = {e, &who, &picks[i], &ask->parts[i], settled[i]};
 		look_at_part(&l, &found[i], &out->offers[i]);
 	}
+	bundle(e->fleet, &who, found, out);
 	*device = who.device ? who.device->id : 0;
 	if (who.device) {
 		fleet_seen(who.device, clock_wall_ms());

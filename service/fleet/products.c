@@ -69,6 +69,7 @@ static struct fleet_product *new_product(const struct product *p, const struct v
 	own->unbound_updates = p->unbound_updates;
 	own->auto_register = p->auto_register;
 	own->device_token = p->device_token;
+	own->together = p->together;
 	own->board_count = p->board_count;
 	own->partition_count = p->partition_count;
 	memcpy(own->key, p->key, sizeof own->key);

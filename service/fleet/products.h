@@ -30,6 +30,7 @@ struct fleet_product {
 	bool unbound_updates;
 	bool auto_register;
 	bool device_token;
+	bool together;
 	char boards[BOARDS_MAX][NAME_SIZE];
 	char partitions[PARTITIONS_MAX][PARTITION_SIZE];
 	size_t board_count;

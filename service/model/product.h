@@ -25,6 +25,7 @@ struct product {
 	enum identity_policy identity;
 	bool unbound_updates;                            /* firmware also before activation */
 	bool auto_register;                              /* who reports versions and is not known becomes a device of it */
+	bool together;                                   /* no component of it is offered while another one that it needs waits */
 	bool device_token;                               /* calls of devices that prove nothing must bring an operator's token */
 	char boards[BOARDS_MAX][NAME_SIZE];              /* names or types of boards that are this product, besides its key */
 	char partitions[PARTITIONS_MAX][PARTITION_SIZE]; /* labels that a device must have to be offered firmware */

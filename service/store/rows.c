@@ -110,6 +110,7 @@ void rows_product(const PGresult *r, int row, struct product *p)
 		.unbound_updates = sql_get_bool(r, row, 9),
 		.auto_register = sql_get_bool(r, row, 12),
 		.device_token = sql_get_bool(r, row, 13),
+		.together = sql_get_bool(r, row, 14),
 	};
 	sql_copy_text(r, row, 1, p->key, sizeof p->key);
 	sql_copy_text(r, row, 2, p->name, sizeof p->name);

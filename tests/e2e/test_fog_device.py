@@ -166,6 +166,19 @@ def test_each_component_goes_by_itself(fog):
     assert fog.versions(wifi_version="1.0.5") == {0: "1.0.1"}
 
 
+@pytest.mark.parametrize("bundle, left", [("independent", {1: "1.0.1"}), ("together", {})])
+def test_components_that_belong_together_wait_for_each_other(shared, fog, bundle, left):
+    shared.admin.request("PATCH", f"/api/v3/products/{fog.product}", body={"bundle": bundle}).must(200)
+    fog.make()
+    fog.make(ug_type=1)
+    device = fog.device()
+    assert set(fog.check(device_id=device)) == {0, 1}
+    task = shared.db.value("SELECT t.id FROM tasks t JOIN devices d ON d.id = t.device_id WHERE d.name = %s AND t.component = 'mcu'", device)
+    shared.operator.post(f"/api/v3/tasks/{task}/cancel").must(204)
+    assert fog.versions(device_id=device) == left, "an operator has cancelled the mcu's"
+    assert fog.versions(device_id=device, mcu_version="1.0.1") == {1: "1.0.1"}, "it needs nothing any more"
+
+
 # Whom it is for.
 
 

@@ -56,7 +56,7 @@ static void check_fix(const union native_row *row)
 
 static const struct kind kinds[] = {
 	{&native_product,
-	 {"key", "name", "description", "boards", "partitions", "unboundUpdates", "autoRegister", "deviceToken", NULL},
+	 {"key", "name", "description", "boards", "partitions", "unboundUpdates", "autoRegister", "deviceToken", "bundle", NULL},
 	 check_product},
 	{&native_device, {"name", "productId", "clientId", "mac", NULL}, check_device},
 	{&native_fix, {"fromVersion", "board", NULL}, check_fix},
