@@ -1,0 +1,223 @@
+/* Devices in the snapshot: found, marked by readers, changed by writers. */
+#include "fleet/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "metrics/metrics.h"
+
+const struct device_entry *fleet_device(const struct fleet *f, const char *name)
+{
+	return devices_by_name(f->devices, name, strlen(name));
+}
+
+const struct device_entry *fleet_device_by_id(const struct fleet *f, int64_t id)
+{
+	return devices_by_id(f->devices, id);
+}
+
+const struct device_entry *fleet_device_by_mac(const struct fleet *f, const char *mac)
+{
+	return devices_by_mac(f->devices, mac);
+}
+
+const struct device_entry *fleet_device_at_broker(const struct fleet *f, const char *name)
+{
+	return devices_at_broker(f->devices, name);
+}
+
+bool fleet_device_mac_name(const struct fleet *f, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE])
+{
+	return devices_mac_name(f->devices, e, out);
+}
+
+const char *fleet_device_name(const struct fleet *f, const struct device_entry *e)
+{
+	return devices_name(f->devices, e);
+}
+
+const char *fleet_device_version(const struct fleet *f, const struct device_entry *e)
+{
+	return devices_version(f->devices, e);
+}
+
+size_t fleet_device_count(const struct fleet *f)
+{
+	return devices_count(f->devices);
+}
+
+/* The two notes are single words written by many readers at once; the last one wins, which is what is wanted. */
+int64_t fleet_seen(const struct device_entry *e, int64_t now_ms)
+{
+	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
+	uint32_t before = __atomic_load_n(&own->seen_s, __ATOMIC_RELAXED);
+	if (before != now_s) {
+		__atomic_store_n(&own->seen_s, now_s, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&own->marks, DEVICE_SEEN, __ATOMIC_RELAXED);
+	}
+	return before ? (int64_t)now_s - before : INT64_MAX;
+}
+
+uint64_t fleet_told(const struct device_entry *e)
+{
+	return __atomic_load_n(&e->told, __ATOMIC_RELAXED);
+}
+
+void fleet_note_told(const struct device_entry *e, uint64_t told)
+{
+	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
+	__atomic_store_n(&own->told, told, __ATOMIC_RELAXED);
+}
+
+static void set_mark(const struct device_entry *e, uint8_t mark, bool on)
+{
+	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
+	if (on) {
+		__atomic_fetch_or(&own->marks, mark, __ATOMIC_RELAXED);
+	} else {
+		__atomic_fetch_and(&own->marks, (uint8_t)~mark, __ATOMIC_RELAXED);
+	}
+}
+
+bool fleet_is_online(const struct device_entry *e)
+{
+	return (__atomic_load_n(&e->marks, __ATOMIC_RELAXED) & DEVICE_ONLINE) != 0;
+}
+
+void fleet_set_online(const struct device_entry *e, bool online)
+{
+	set_mark(e, DEVICE_ONLINE, online);
+}
+
+void fleet_set_noted(const struct device_entry *e, bool noted)
+{
+	set_mark(e, DEVICE_NOTED, noted);
+}
+
+void fleet_all_offline(struct fleet *f)
+{
+	const struct device_entry *e;
+	fleet_read(f);
+	for (size_t at = 0; (e = devices_next(f->devices, &at));) {
+		fleet_set_online(e, false);
+	}
+	fleet_done(f);
+}
+
+/* --- writers --- */
+
+bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t product_id, const char *version)
+{
+	struct device_entry *e = devices_put(f->devices, id, name, product_id, version);
+	if (e) {
+		e->generation = f->generation;
+	}
+	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
+	return e != NULL;
+}
+
+static void set_credential(struct device_entry *e, int64_t epoch, bool blocked)
+{
+	e->epoch = (uint32_t)epoch & 0x7fffffff;
+	e->blocked = blocked;
+}
+
+static void set_binding(struct device_entry *e, bool bound, bool auto_update, uint64_t pin)
+{
+	e->bound = bound;
+	e->auto_update = auto_update;
+	e->pin = pin;
+}
+
+void fleet_set_credential(struct fleet *f, int64_t device_id, int64_t epoch, bool blocked)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		set_credential(e, epoch, blocked);
+	}
+}
+
+void fleet_set_binding(struct fleet *f, int64_t device_id, bool bound, bool auto_update, uint64_t pin)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		set_binding(e, bound, auto_update, pin);
+	}
+}
+
+bool fleet_set_mac(struct fleet *f, int64_t device_id, const char *mac)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	return !e || devices_set_mac(f->devices, e, mac);
+}
+
+void fleet_set_told(struct fleet *f, int64_t device_id, uint64_t told)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		fleet_note_told(e, told);
+	}
+}
+
+bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
+{
+	const struct device_entry *known = devices_by_id(f->devices, row->id);
+	bool noted = known && __atomic_load_n(&known->marks, __ATOMIC_RELAXED) & DEVICE_NOTED;
+	const char *version = noted ? devices_version(f->devices, known) : row->version;
+	struct device_entry *e = devices_put(f->devices, row->id, row->name, row->product_id, version);
+	if (e) {
+		e->generation = f->generation;
+		set_credential(e, row->epoch, row->blocked);
+		set_binding(e, row->bound, row->auto_update, row->pin);
+		if (!noted) {
+			fleet_note_told(e, row->told);
+		}
+	}
+	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
+	return e && devices_set_mac(f->devices, e, row->mac);
+}
+
+void fleet_drop_device(struct fleet *f, int64_t id)
+{
+	devices_remove(f->devices, id);
+	for (struct fleet_task *t = map_remove(&f->tasks_by_device, fleet_key(id)), *next; t; t = next) {
+		next = t->next;
+		fleet_revoke(f, t->id);
+		map_remove(&f->tasks, fleet_key(t->id));
+		free(t);
+	}
+	for (struct fleet_assignment *a = map_remove(&f->assignments_by_device, fleet_key(id)), *next; a; a = next) {
+		next = a->next;
+		map_remove(&f->assignments, fleet_key(a->id));
+		free(a);
+	}
+	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
+}
+
+void fleet_set_version(struct fleet *f, int64_t device_id, const char *version)
+{
+	struct device_entry *e = devices_by_id(f->devices, device_id);
+	if (e) {
+		devices_set_version(f->devices, e, version);
+	}
+}
+
+size_t fleet_take_seen(struct fleet *f, size_t *cursor, int64_t *ids, int64_t *seconds, size_t max)
+{
+	size_t n = 0;
+	struct device_entry *e = NULL;
+	fleet_read(f);
+	for (size_t walked = 0; n < max && walked < WALK && (e = devices_next(f->devices, cursor)); walked++) {
+		if (__atomic_fetch_and(&e->marks, (uint8_t)~DEVICE_SEEN, __ATOMIC_RELAXED) & DEVICE_SEEN) {
+			ids[n] = e->id;
+			seconds[n++] = __atomic_load_n(&e->seen_s, __ATOMIC_RELAXED);
+		}
+	}
+	fleet_done(f);
+	if (!e) {
+		*cursor = 0;
+	}
+	return n;
+}
