@@ -9,11 +9,13 @@ import urllib.request
 
 from .measure import LOAD, OURS, figure, limit, on, output, pairs
 from .site import PREFIX, TOOLS, fill
-from .web import Rate
+from .web import Rate, compare
 
 ROWS = 1_000_000
 FILES = 1_000
 DEVICES = 1_000
+CHECKS = 50_000  # different ones, of a run
+FEW = 10
 SHARE = 0.2  # of what the server can do
 PACED_MS = 6000
 COLUMNS = "kind, head, first, last"
@@ -60,6 +62,15 @@ class Fleet:
             " SELECT 'standing', 'standing', 1, id, 'mcu', 'bench', true FROM firmware WHERE url <> '' ORDER BY id",
         )
         self.otad = site.otad(self.db)
+        shuffled = random.Random(2)
+        self.checks = site.dir / "range-checks"
+        self.checks.write_text(
+            "".join(
+                f"/api/v1/ota/device/?product_id=bench&wifi_version=9.0&mcu_version=9.0&device_id={PREFIX}{1 + i % DEVICES}"
+                f"&mac={0xC89300000000 + shuffled.randrange(1 << 32):012X}\n"
+                for i in range(CHECKS)
+            )
+        )
         self.polls = site.dir / "range-polls"
         self.polls.write_text("".join(f"/api/v2/otaPassiveEnable?deviceName={PREFIX}{i + 1}\n" for i in range(DEVICES)))
 
@@ -74,13 +85,13 @@ class Fleet:
         with urllib.request.urlopen(self.otad.url + "/metrics", timeout=60) as answer:
             return next(float(line.split()[1]) for line in answer.read().decode().splitlines() if line.startswith(key + " "))
 
-    def load(self, body):
+    def load(self, body, rows=ROWS):
         link = http.client.HTTPConnection("127.0.0.1", self.otad.port, timeout=300)
         head = {"Authorization": f"Bearer {self.site.tokens['operator']}", "Content-Type": "text/csv"}
         link.request("POST", "/api/v3/rollouts/1/ranges/import", body, head)
         answer = link.getresponse().read()
         link.close()
-        if answer != b'{"imported":%d}' % ROWS:
+        if answer != b'{"imported":%d}' % rows:
             raise RuntimeError(answer[:300])
 
     def spread(self):
@@ -137,6 +148,25 @@ def load(ctx):
         subprocess.run(["psql", "-XAtq", one.site.uri(one.db), "-c", "COPY (SELECT * FROM mac_ranges ORDER BY place) TO STDOUT"], stdout=lines, check=True)
     yield pairs("ranges-import", 2.0, "s", ours, bare, min(ctx.runs, 3), at_least=False)
     one.run("DROP TABLE bare")
+
+
+def check(ctx):
+    """Checks of the fog dialect by devices that are up to date and tell a MAC among the ranges: a million entries of a thousand files, against ten."""
+    many, few = fleet(ctx.site), Fleet(ctx.site)
+    text = [entry + "\n" for entry in ranges()]
+    if many.metric("otad_ranges") != ROWS:
+        many.load("".join(text).encode())
+    before = many.metric("otad_feed_reloads_total")
+    many.spread()
+    many.reloaded(before)
+    few.load("".join(text[:FEW]).encode(), FEW)
+    for one in (many, few):
+        with urllib.request.urlopen(one.otad.url + one.checks.open().readline().strip(), timeout=10) as answer:
+            if answer.read() != b'{"meta":{"code":0,"message":"ota file info"},"data":{"need_ota":false,"files":[]}}':
+                raise RuntimeError("not up to date")
+    ours, ceiling = (Rate(one.otad.process.pid, one.otad.port, one.checks, ctx.seconds, "core") for one in (many, few))
+    yield compare("ranges-check", 0.8, "checks/s of CPU", ours, ceiling, ctx.runs)
+    ctx.site.drop(few.otad)
 
 
 def reload(ctx):
