@@ -355,7 +355,7 @@ static void *race(void *arg)
 		struct activation_confirmation c = {.code = r->codes[i % 2], .nick_name = nick, .product_id = lamp};
 		if (activation_confirm(&engine, &mine, &me, &c, &d, &why)) {
 			r->won++;
-			strcpy(r->winner, nick);
+			memcpy(r->winner, nick, sizeof nick);
 		} else if (why.kind == ERR_EXISTS) {
 			r->lost++;
 		} else {
@@ -475,7 +475,7 @@ static void a_licence_binds_silently_by_either_encoding(void **state)
 		snprintf(mac, sizeof mac, "%012X", (unsigned)i);
 		make_licence(encodings[i], encodings[i], lamp);
 		struct activation_facts f = facts_of(mac, UUID);
-		strcpy(f.serial, encodings[i]);
+		text_copy(f.serial, sizeof f.serial, encodings[i]);
 		struct activation a;
 		must(activation_begin(&engine, &worker, &f, &a, &err));
 		assert_true(a.licensed);
@@ -517,7 +517,7 @@ static void an_unknown_serial_is_told_in_the_words_of_a_wrong_hmac(void **state)
 	make_licence("SN-1", "raw", lamp);
 	struct activation a = begin(MAC, UUID);
 	assert_err(prove_right(MAC, "SN-9", a.challenge, 0, &out), ERR_DENIED, "");
-	strcpy(said, err.text);
+	text_copy(said, sizeof said, err.text);
 	assert_err(prove(MAC, "SN-1", a.challenge, KEY, 0, &out), ERR_DENIED, said);
 	assert_err(prove(MAC, "SN-1", a.challenge, "", 0, &out), ERR_DENIED, said);
 	assert_false(out.bound);

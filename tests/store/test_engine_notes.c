@@ -87,8 +87,8 @@ static void facts_are_shown_at_once_and_read_back_as_they_were_told(void **state
 	(void)state;
 	const char *device = site_device();
 	struct told t = sample(1);
-	struct told back;
-	int64_t updated_ms;
+	struct told back = {.read = false};
+	int64_t updated_ms = -1;
 	read_back(site_id(device), &back, &updated_ms);
 	assert_int_equal(updated_ms, 0);
 	assert_true(shown(r, device) == 0);
