@@ -327,7 +327,7 @@ static void heard(void *ctx, const struct err *err)
 	stepped(ctx, err);
 }
 
-/* The deadline is over before it has been queued: kept all the same. */
+/* A step that waits for the group commit. */
 static void submit(struct checking *c, enum op_kind kind)
 {
 	struct err err = {0};
