@@ -15,6 +15,7 @@
 #include "engine/revocation.h"
 #include "engine/throttle.h"
 #include "fleet/fleet.h"
+#include "fleet/products.h"
 #include "model/decide.h"
 #include "model/licence.h"
 #include "store/activation.h"

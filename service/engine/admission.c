@@ -10,6 +10,7 @@
 #include "engine/keyring.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
 #include "metrics/metrics.h"
 
 /* What the snapshot says of a device. */

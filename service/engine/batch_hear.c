@@ -5,6 +5,9 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/standings.h"
 #include "model/image.h"
 
 /* The task a report is about: the one it names, if it is this device's; else the live one of the component; else, for a version, the latest

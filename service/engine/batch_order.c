@@ -10,6 +10,7 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
 
 static void target_of(const struct op *op, char out[TEXT_SIZE])
 {

@@ -6,7 +6,11 @@
 #include "common/text.h"
 #include "engine/offer.h"
 #include "engine/standing.h"
+#include "fleet/devices.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/standings.h"
 #include "model/decide.h"
 
 static const struct firmware *image_of(const struct fleet *f, int64_t firmware_id)

@@ -13,6 +13,10 @@
 #include "engine/evidence.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/standings.h"
 #include "work/pool.h"
 
 enum { MS_PER_HOUR = 3600 * 1000 };

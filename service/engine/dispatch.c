@@ -13,6 +13,8 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_order.h"
 #include "metrics/metrics.h"
 #include "model/ladder.h"
 #include "store/db.h"

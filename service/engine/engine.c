@@ -25,6 +25,7 @@
 #include "engine/tick.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_token.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "work/commit.h"

@@ -10,6 +10,11 @@
 #include "engine/private.h"
 #include "engine/suited.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/products.h"
+#include "fleet/standings.h"
 
 static const struct device_entry *find(const struct fleet *f, const char *device)
 {

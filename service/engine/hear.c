@@ -10,6 +10,8 @@
 #include "engine/private.h"
 #include "engine/sign.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_order.h"
 #include "metrics/metrics.h"
 
 /* The live task a report of this device and component is about, or 0. Under the reader's hold. */

@@ -7,6 +7,8 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
 
 /* Device and firmware, from the snapshot. */
 static bool resolve(struct engine *e, const struct order *order, struct op *op, struct err *err)

@@ -14,6 +14,10 @@
 #include "engine/private.h"
 #include "engine/ranked.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/products.h"
 #include "metrics/metrics.h"
 #include "model/decide.h"
 

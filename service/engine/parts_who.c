@@ -11,6 +11,8 @@
 #include "engine/private.h"
 #include "engine/throttle.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/products.h"
 #include "model/mac.h"
 #include "model/product.h"
 

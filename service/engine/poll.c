@@ -13,6 +13,10 @@
 #include "engine/private.h"
 #include "engine/sign.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_order.h"
+#include "fleet/products.h"
+#include "fleet/standings.h"
 #include "metrics/metrics.h"
 #include "model/decide.h"
 

@@ -7,6 +7,8 @@
 #include "engine/private.h"
 #include "engine/sign.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_order.h"
 #include "metrics/metrics.h"
 #include "store/outbox.h"
 

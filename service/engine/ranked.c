@@ -4,7 +4,11 @@
 
 #include "engine/standing.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
 #include "fleet/front.h"
+#include "fleet/ranges.h"
+#include "fleet/standings.h"
 
 void ranked_add_id(struct ranked_who *who, const char *identifier)
 {

@@ -9,6 +9,10 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/standings.h"
 #include "model/decide.h"
 
 bool standing_candidate(const struct fleet *f, const struct standing_rollout *s, int64_t device_id, struct candidate *out)

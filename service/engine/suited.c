@@ -1,7 +1,9 @@
 #include "engine/suited.h"
 
 #include "common/clock.h"
+#include "fleet/devices.h"
 #include "fleet/fleet.h"
+#include "fleet/products.h"
 #include "model/told.h"
 
 static struct product_needs needs_of(const struct fleet_product *p)

@@ -16,6 +16,8 @@
 #include "engine/op.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_order.h"
 #include "model/report.h"
 #include "store/activation.h"
 #include "store/artifact.h"

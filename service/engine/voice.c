@@ -12,6 +12,8 @@
 #include "engine/keyring.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/products.h"
 #include "model/gateway.h"
 #include "model/voice.h"
 

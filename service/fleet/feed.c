@@ -14,8 +14,13 @@
 #include "common/text.h"
 #include "fleet/feed_ranges.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/fleet_token.h"
 #include "metrics/metrics.h"
 #include "model/fix.h"
+#include "model/product.h"
 #include "store/db.h"
 #include "store/feed.h"
 

@@ -5,6 +5,8 @@
 #include "common/err.h"
 #include "common/scoped.h"
 #include "fleet/fleet.h"
+#include "fleet/ranges.h"
+#include "fleet/standings.h"
 #include "metrics/metrics.h"
 #include "store/feed.h"
 

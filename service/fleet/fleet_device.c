@@ -1,10 +1,13 @@
 /* Devices in the snapshot: found, marked by readers, changed by writers. */
-#include "fleet/inside.h"
+#include "fleet/fleet_device.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
+#include "fleet/fleet.h"
+#include "fleet/fleet_order.h"
+#include "fleet/inside.h"
 #include "metrics/metrics.h"
 
 const struct device_entry *fleet_device(const struct fleet *f, const char *name)

@@ -1,10 +1,11 @@
 /* Firmware in the snapshot. */
-#include "fleet/inside.h"
+#include "fleet/fleet_firmware.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
+#include "fleet/inside.h"
 #include "fleet/roster.h"
 
 static uint64_t name_key(int64_t product_id, const char *name)

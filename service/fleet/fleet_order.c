@@ -1,10 +1,13 @@
 /* Orders in the snapshot: tasks, assignments, standing rollouts; what ended is remembered for a while. */
-#include "fleet/inside.h"
+#include "fleet/fleet_order.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/inside.h"
+#include "fleet/standings.h"
 #include "metrics/metrics.h"
 
 const struct fleet_task *fleet_tasks_of(const struct fleet *f, int64_t device_id)

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "fleet/fleet.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/ranges.h"
+#include "fleet/standings.h"
 #include "model/decide.h"
 
 static bool is_for_all(const struct standing_rollout *s, int64_t product_id, const char *component)

@@ -3,11 +3,11 @@
 #define FLEET_INSIDE_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "common/map.h"
-#include "fleet/fleet.h"
 
 enum { MS_PER_HOUR = 3600 * 1000, ENDED_RING = 4096, WALK = 4096 };
 

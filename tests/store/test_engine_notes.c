@@ -12,6 +12,7 @@
 #include "engine/notes.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
 #include "metrics/metrics.h"
 #include "model/told.h"
 #include "site.h"

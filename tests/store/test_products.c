@@ -21,6 +21,7 @@
 #include "common/text.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
+#include "fleet/products.h"
 #include "model/fix.h"
 #include "model/gateway.h"
 #include "model/listing.h"

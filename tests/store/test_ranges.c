@@ -20,6 +20,8 @@
 #include "common/seal.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
+#include "fleet/ranges.h"
+#include "fleet/standings.h"
 #include "metrics/metrics.h"
 #include "model/listing.h"
 #include "pg.h"

@@ -14,6 +14,7 @@
 #include "engine/keyring.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
 #include "metrics/metrics.h"
 #include "model/nouns.h"
 #include "unit.h"

@@ -9,8 +9,11 @@
 #include "common/digest.h"
 #include "common/text.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
 #include "fleet/front.h"
 #include "fleet/roster.h"
+#include "fleet/standings.h"
 
 static struct fleet *fleet;
 static struct digest_key *key;

@@ -8,6 +8,7 @@
 #include "common/digest.h"
 #include "common/text.h"
 #include "fleet/fleet.h"
+#include "fleet/products.h"
 #include "model/fix.h"
 
 static struct fleet *fleet;

@@ -12,7 +12,9 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_order.h"
 #include "fleet/ranges.h"
+#include "fleet/standings.h"
 
 enum { PRODUCTS = 3, ROLLOUTS = 12, EACH_MAX = 40, ROUNDS = 60, ASKED = 200, HITS_MAX = 4096 };
 

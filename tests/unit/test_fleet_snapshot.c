@@ -10,6 +10,10 @@
 #include "common/digest.h"
 #include "common/text.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_device.h"
+#include "fleet/fleet_firmware.h"
+#include "fleet/fleet_order.h"
+#include "fleet/fleet_token.h"
 
 enum { TTL_MS = 3600 * 1000 };
 

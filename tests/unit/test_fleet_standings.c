@@ -7,6 +7,8 @@
 #include "common/digest.h"
 #include "common/text.h"
 #include "fleet/fleet.h"
+#include "fleet/fleet_order.h"
+#include "fleet/standings.h"
 
 static struct fleet *fleet;
 static struct digest_key *key;
