@@ -23,6 +23,7 @@
 #include "dialect/xiaozhi.h"
 #include "dialect/xiaozhi_push.h"
 #include "engine/engine.h"
+#include "fetch/fetch.h"
 #include "http/server.h"
 #include "http/tls.h"
 #include "mqtt/mqtt.h"
@@ -178,6 +179,7 @@ static bool start(struct service *s, struct err *err)
 
 static void stop(struct service *s)
 {
+	fetch_halt(); /* who waits for one is answered while the others finish */
 	http_server_stop(&s->http, s->config->drain_timeout);
 	mqtt_halt(s->mqtt);
 	pool_stop(&s->pool);
@@ -276,13 +278,14 @@ static int run(const char *path, struct config *config)
 	setenv("TZ", config->timezone, 1); /* before any thread; what is logged and stored is UTC all the same */
 	tzset();
 	int status = 1;
-	if (start(&s, &err)) {
+	if (fetch_start(&err) && start(&s, &err)) {
 		log_listening(&s);
 		status = wait_for_signals(&s, &signals);
 	} else {
 		log_error("not started", LOG_S("error", err.text));
 	}
 	stop(&s);
+	fetch_end();
 	log_info("stopped");
 	for (size_t i = 0; i < s.retired_count; i++) {
 		config_free(&s.retired[i]);
