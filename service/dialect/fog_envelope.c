@@ -4,6 +4,7 @@
 
 #include "common/buf.h"
 #include "http/reply.h"
+#include "http/status.h"
 
 void fog_begin(struct buf *out, enum fog_order order, const char *message)
 {
@@ -45,34 +46,11 @@ void fog_refuse(struct http_request *req, int code, const char *message)
 	reply(req, 200, code, message);
 }
 
+/* What the client can do something about is told by the code, under 200; a token, and our own faults, by the status. */
 static int status_of(enum err_kind kind)
 {
-	switch (kind) {
-	case ERR_UNAUTHENTICATED:
-		return 401;
-	case ERR_DENIED:
-		return 403;
-	case ERR_BUSY:
-	case ERR_UNAVAILABLE:
-		return 503;
-	case ERR_NO_SPACE:
-		return 507;
-	case ERR_INTERNAL:
-		return 500;
-	case ERR_NONE:
-	case ERR_INVALID:
-	case ERR_MISSING:
-	case ERR_EMPTY:
-	case ERR_TYPE:
-	case ERR_NOT_FOUND:
-	case ERR_EXISTS:
-	case ERR_CONFLICT:
-	case ERR_BLOCKED:
-	case ERR_GONE:
-	case ERR_TOO_LARGE:
-		break;
-	}
-	return 200;
+	int status = http_status(kind);
+	return kind == ERR_UNAUTHENTICATED || kind == ERR_DENIED || status >= 500 ? status : 200;
 }
 
 void fog_refuse_status(struct http_request *req, int status, const struct err *err)

@@ -11,6 +11,7 @@
 #include "engine/poll.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/status.h"
 #include "model/nouns.h"
 
 /* --- otaPassiveEnable --- */
@@ -58,9 +59,10 @@ void oc_poll(struct http_request *req, struct worker *worker, void *ctx)
 
 /* --- micro/{fileName} --- */
 
+/* A file that may not be had must look like one to a machine: its status, not 200. */
 static void refuse_file(struct http_request *req, const struct err *err)
 {
-	oc_refuse_status(req, serve_refusal(err), err, 0);
+	oc_refuse_status(req, http_status(err->kind), err, 0);
 }
 
 static void opened(void *ctx, int fd, const struct err *err)

@@ -1,41 +1,43 @@
 #include "dialect/oc_envelope.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/buf.h"
 #include "http/reply.h"
+#include "http/status.h"
 #include "model/nouns.h"
 
 enum { ANSWER_MAX = 8 << 20 };
 
 struct code {
 	int code;
-	int status;
 	const char *text;
+	bool by_status; /* the HTTP status says it too; else it is 200 */
 };
 
 static const struct code codes[] = {
-	[ERR_NONE] = {200, 200, "成功"},
-	[ERR_INVALID] = {1001, 200, "参数无效"},
-	[ERR_MISSING] = {1004, 200, "参数缺失"},
-	[ERR_EMPTY] = {1002, 200, "参数为空"},
-	[ERR_TYPE] = {1003, 200, "参数类型错误"},
-	[ERR_NOT_FOUND] = {1001, 200, "参数无效"},
-	[ERR_EXISTS] = {1001, 200, "参数无效"},
-	[ERR_CONFLICT] = {3002, 200, "存在依赖关系无法删除"},
-	[ERR_UNAUTHENTICATED] = {2001, 401, "未登录"},
-	[ERR_DENIED] = {3001, 403, "没有权限"},
-	[ERR_BLOCKED] = {3003, 200, "设备被禁用"},
-	[ERR_GONE] = {1001, 410, "参数无效"},
-	[ERR_TOO_LARGE] = {1001, 413, "参数无效"},
-	[ERR_BUSY] = {999, 503, "失败"},
-	[ERR_UNAVAILABLE] = {999, 503, "失败"},
-	[ERR_NO_SPACE] = {999, 507, "失败"},
-	[ERR_INTERNAL] = {999, 500, "失败"},
+	[ERR_NONE] = {200, "成功", false},
+	[ERR_INVALID] = {1001, "参数无效", false},
+	[ERR_MISSING] = {1004, "参数缺失", false},
+	[ERR_EMPTY] = {1002, "参数为空", false},
+	[ERR_TYPE] = {1003, "参数类型错误", false},
+	[ERR_NOT_FOUND] = {1001, "参数无效", false},
+	[ERR_EXISTS] = {1001, "参数无效", false},
+	[ERR_CONFLICT] = {3002, "存在依赖关系无法删除", false},
+	[ERR_UNAUTHENTICATED] = {2001, "未登录", true},
+	[ERR_DENIED] = {3001, "没有权限", true},
+	[ERR_BLOCKED] = {3003, "设备被禁用", false},
+	[ERR_GONE] = {1001, "参数无效", true},
+	[ERR_TOO_LARGE] = {1001, "参数无效", true},
+	[ERR_BUSY] = {999, "失败", true},
+	[ERR_UNAVAILABLE] = {999, "失败", true},
+	[ERR_NO_SPACE] = {999, "失败", true},
+	[ERR_INTERNAL] = {999, "失败", true},
 };
 
 /* Codes that no kind stands for. */
-static const struct code others[] = {{2003, 200, "密码错误"}, {2007, 200, "账号不存在"}, {1004, 200, "参数缺失"}};
+static const struct code others[] = {{2003, "密码错误", false}, {2007, "账号不存在", false}, {1004, "参数缺失", false}};
 
 int oc_code(enum err_kind kind)
 {
@@ -92,7 +94,7 @@ void oc_refuse_status(struct http_request *req, int status, const struct err *er
 
 void oc_refuse(struct http_request *req, const struct err *err, int code)
 {
-	oc_refuse_status(req, codes[err->kind].status, err, code);
+	oc_refuse_status(req, codes[err->kind].by_status ? http_status(err->kind) : 200, err, code);
 }
 
 void oc_put_firmware(struct buf *out, const struct firmware *f)

@@ -9,21 +9,9 @@
 #include "common/scoped.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/status.h"
 
 enum { BODY_MAX = 4096 };
-
-int problem_status(const struct err *err)
-{
-	static const int statuses[] = {
-		[ERR_NONE] = 500,      [ERR_INVALID] = 400,  [ERR_MISSING] = 400,
-		[ERR_EMPTY] = 400,     [ERR_TYPE] = 400,     [ERR_NOT_FOUND] = 404,
-		[ERR_EXISTS] = 409,    [ERR_CONFLICT] = 409, [ERR_UNAUTHENTICATED] = 401,
-		[ERR_DENIED] = 403,    [ERR_BLOCKED] = 403,  [ERR_GONE] = 410,
-		[ERR_TOO_LARGE] = 413, [ERR_BUSY] = 503,     [ERR_UNAVAILABLE] = 503,
-		[ERR_NO_SPACE] = 507,  [ERR_INTERNAL] = 500,
-	};
-	return (size_t)err->kind < sizeof statuses / sizeof *statuses ? statuses[err->kind] : 500;
-}
 
 static const char *title(int status)
 {
@@ -100,7 +88,7 @@ void problem_reply_as(struct http_request *req, int status, const struct err *er
 
 void problem_reply(struct http_request *req, const struct err *err)
 {
-	problem_reply_as(req, problem_status(err), err);
+	problem_reply_as(req, http_status(err->kind), err);
 }
 
 void problem_refuse(struct http_request *req, int status, const struct err *err, void *ctx)

@@ -5,10 +5,8 @@
 struct err;
 struct http_request;
 
-/* The HTTP status of a kind of error. */
-int problem_status(const struct err *err);
-
-/* Answers the request with this error; 401, 429 and 503 with the headers that belong to them. What went wrong inside is logged, not told.
+/* Answers the request with this error and http_status() of its kind; 401, 429 and 503 with the headers that belong to them. What went wrong
+ * inside is logged, not told.
  */
 void problem_reply(struct http_request *req, const struct err *err);
 

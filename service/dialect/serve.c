@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
 #include "engine/deliver.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -17,16 +16,6 @@ static void delivered(void *ctx, uint64_t offset, uint64_t len)
 	} else {
 		delivery_free(&d);
 	}
-}
-
-int serve_refusal(const struct err *err)
-{
-	return err->kind == ERR_NOT_FOUND  ? 404
-	       : err->kind == ERR_BLOCKED  ? 403
-	       : err->kind == ERR_GONE     ? 410
-	       : err->kind == ERR_NO_SPACE ? 507
-	       : err->kind == ERR_INTERNAL ? 500
-					   : 503;
 }
 
 void serve_file(struct http_request *req, struct delivery *d, int fd, bool plain)

@@ -5,13 +5,9 @@
 #include <stdbool.h>
 
 struct delivery;
-struct err;
 struct http_request;
 
 /* Sends the file, and counts what arrives. Takes d and fd over. plain: without the headers that only caches and careful clients read. */
 void serve_file(struct http_request *req, struct delivery *d, int fd, bool plain);
-
-/* A file that may not be had must look like one to a machine: its status, not 200. */
-int serve_refusal(const struct err *err);
 
 #endif

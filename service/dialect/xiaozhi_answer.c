@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "http/status.h"
 #include "model/gateway.h"
 #include "model/version.h"
 
@@ -300,40 +301,6 @@ static void put_error(struct buf *out, const char *sentence)
 	buf_putc(out, '}');
 }
 
-/* 0: ours to answer for. */
-static int status_of(enum err_kind kind)
-{
-	switch (kind) {
-	case ERR_INVALID:
-	case ERR_MISSING:
-	case ERR_EMPTY:
-	case ERR_TYPE:
-		return 400;
-	case ERR_UNAUTHENTICATED:
-		return 401;
-	case ERR_DENIED:
-	case ERR_BLOCKED:
-		return 403;
-	case ERR_NOT_FOUND:
-		return 404;
-	case ERR_EXISTS:
-	case ERR_CONFLICT:
-		return 409;
-	case ERR_GONE:
-		return 410;
-	case ERR_TOO_LARGE:
-		return 413;
-	case ERR_BUSY:
-		return 429;
-	case ERR_NONE:
-	case ERR_UNAVAILABLE:
-	case ERR_NO_SPACE:
-	case ERR_INTERNAL:
-		break;
-	}
-	return 0;
-}
-
 static int put_failure(struct buf *out)
 {
 	put_error(out, "Failed to read device auto_update status");
@@ -342,7 +309,7 @@ static int put_failure(struct buf *out)
 
 int xiaozhi_answer_error(struct buf *out, enum err_kind kind)
 {
-	int status = status_of(kind);
+	int status = http_status(kind);
 	if (status != 400 && status != 413) {
 		return put_failure(out);
 	}
@@ -366,8 +333,8 @@ int xiaozhi_answer_waiting(struct buf *out)
 
 int xiaozhi_answer_refused(struct buf *out, const struct err *err)
 {
-	int status = status_of(err->kind);
-	if (status == 0) {
+	int status = err->kind == ERR_BUSY ? 429 : http_status(err->kind);
+	if (status >= 500) {
 		return put_failure(out);
 	}
 	put_error(out, err->text);

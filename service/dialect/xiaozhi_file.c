@@ -6,6 +6,7 @@
 #include "engine/deliver.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/status.h"
 
 static void refuse_file(struct http_request *req, const struct err *err)
 {
@@ -15,7 +16,7 @@ static void refuse_file(struct http_request *req, const struct err *err)
 	buf_puts(&out, "{\"error\":");
 	buf_put_json(&out, err->text);
 	buf_putc(&out, '}');
-	http_reply(req, serve_refusal(err), "application/json", out.data, out.len);
+	http_reply(req, http_status(err->kind), "application/json", out.data, out.len);
 }
 
 static void opened(void *ctx, int fd, const struct err *err)

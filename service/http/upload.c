@@ -11,6 +11,7 @@
 #include "http/loop.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "http/status.h"
 #include "http/upload.h"
 
 enum { BUFFER_SIZE = 256 * 1024, NAME_MAX_SIZE = 1024 };
@@ -303,40 +304,6 @@ void http_upload_step(struct http_request *req)
 	}
 }
 
-static int status_of(enum err_kind kind)
-{
-	switch (kind) {
-	case ERR_INVALID:
-	case ERR_MISSING:
-	case ERR_EMPTY:
-	case ERR_TYPE:
-		return 400;
-	case ERR_UNAUTHENTICATED:
-		return 401;
-	case ERR_DENIED:
-	case ERR_BLOCKED:
-		return 403;
-	case ERR_NOT_FOUND:
-		return 404;
-	case ERR_EXISTS:
-	case ERR_CONFLICT:
-		return 409;
-	case ERR_GONE:
-		return 410;
-	case ERR_TOO_LARGE:
-		return 413;
-	case ERR_BUSY:
-	case ERR_UNAVAILABLE:
-		return 503;
-	case ERR_NO_SPACE:
-		return 507;
-	case ERR_NONE:
-	case ERR_INTERNAL:
-		break;
-	}
-	return 500;
-}
-
 void http_upload_posted(struct http_request *req)
 {
 	struct http_inflow *in = req->inflow;
@@ -350,7 +317,7 @@ void http_upload_posted(struct http_request *req)
 		if (in->err.kind == ERR_UNAVAILABLE || in->err.kind == ERR_BUSY) {
 			http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
 		}
-		http_intake_refuse(req, status_of(in->err.kind), &in->err);
+		http_intake_refuse(req, http_status(in->err.kind), &in->err);
 	}
 	http_upload_step(req);
 	if (req->conn && req->phase != HTTP_PHASE_FULL) {
