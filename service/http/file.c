@@ -14,6 +14,7 @@
 #include "http/line.h"
 #include "http/range.h"
 #include "http/reply.h"
+#include "http/replying.h"
 #include "http/request.h"
 #include "http/watch.h"
 

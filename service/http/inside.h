@@ -25,6 +25,8 @@ enum {
 	HTTP_DRAIN_MAX = 64 * 1024, /* bytes of an unwanted body that are read */
 };
 
+#define HTTP_CHUNKED UINT64_MAX
+
 enum http_listener { HTTP_PLAIN, HTTP_TLS, HTTP_LISTENERS };
 
 /* Where a request stands with libmicrohttpd. */
@@ -72,7 +74,7 @@ struct http_request {
 	bool has_body;       /* framing says so */
 	bool replied_in_job; /* the worker's until it posts */
 
-	uint64_t length;   /* of the body, UINT64_MAX = chunked */
+	uint64_t length;   /* of the body, or HTTP_CHUNKED */
 	uint64_t received; /* of it */
 	uint64_t window;   /* received when line->since was set */
 	char *body;
@@ -144,14 +146,5 @@ struct http_server {
 const char *http_request_joined(const struct http_request *req, const char *name, char *buf, size_t size);
 void http_request_params(struct http_request *req); /* decodes what the router matched */
 void http_request_wipe(struct http_request *req);   /* frees what it holds */
-
-/* reply.c */
-/* First and last step of any reply. begin: false if nobody waits for it any more; req is gone then. give hands the finished response over
- * and takes it (NULL = out of memory: the connection is closed). */
-bool http_reply_begin(struct http_request *req);
-void http_reply_give(struct http_request *req, struct MHD_Response *response, int status);
-void http_reply_plain(struct http_request *req, int status, const char *sentence);
-bool http_reply_add(struct MHD_Response *response, const char *name, const char *value); /* NULL: nothing to add */
-void http_reply_stored(struct http_request *req, struct MHD_Response *response);         /* adds those of http_reply_header() */
 
 #endif

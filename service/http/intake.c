@@ -1,7 +1,6 @@
 /* The life of a request: libmicrohttpd calls the handler once for the head, again for each piece of the body, and once when all is here. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/err.h"
 #include "common/log.h"
@@ -10,7 +9,9 @@
 #include "http/line.h"
 #include "http/loop.h"
 #include "http/reply.h"
+#include "http/replying.h"
 #include "http/request.h"
+#include "http/screen.h"
 #include "http/tls.h"
 #include "http/upload.h"
 #include "http/uri.h"
@@ -20,10 +21,7 @@
 enum {
 	POOL_SIZE = 16 * 1024, /* of a connection: HTTP_HEAD_MAX, its index and the reply's head */
 	PARAMETERS_MAX = 64,
-	FORM_MAX = 64 * 1024, /* what a form may hold beside its file */
 };
-
-#define CHUNKED UINT64_MAX
 
 /* --- beginning and end ------------------------------------------------------------------------------------------------------------ */
 
@@ -78,7 +76,7 @@ static void settle(struct http_request *req)
 
 /* --- replying --------------------------------------------------------------------------------------------------------------------- */
 
-void http_intake_refuse(struct http_request *req, int status, const struct err *err)
+void http_intake_refuse_err(struct http_request *req, int status, const struct err *err)
 {
 	const struct http_dialect *dialect = req->match.dialect;
 	bool was = req->on_loop;
@@ -92,11 +90,11 @@ void http_intake_refuse(struct http_request *req, int status, const struct err *
 	req->on_loop = was;
 }
 
-static void refuse(struct http_request *req, int status, enum err_kind kind, const char *sentence)
+void http_intake_refuse(struct http_request *req, int status, enum err_kind kind, const char *sentence)
 {
 	struct err err;
 	err_set(&err, kind, "%s", sentence);
-	http_intake_refuse(req, status, &err);
+	http_intake_refuse_err(req, status, &err);
 }
 
 static enum MHD_Result give(struct http_request *req)
@@ -124,155 +122,16 @@ static enum MHD_Result give(struct http_request *req)
 
 /* --- the head --------------------------------------------------------------------------------------------------------------------- */
 
-/* What of the header names decides how the request is framed. */
-struct framing {
-	const char *coding; /* the first Transfer-Encoding, NULL = none */
-	const char *length; /* the first Content-Length */
-	unsigned lengths;   /* its lines */
-	unsigned hosts;
-	bool odd; /* a name with a blank in it, "Content-Length : 5": others may read it as a length */
-};
-
-static enum MHD_Result read_line(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t len)
-{
-	(void)kind;
-	(void)len;
-	struct framing *f = cls;
-	switch (key_len) {
-	case sizeof MHD_HTTP_HEADER_HOST - 1:
-		f->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
-		break;
-	case sizeof MHD_HTTP_HEADER_CONTENT_LENGTH - 1:
-		if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-			f->length = f->lengths++ ? f->length : value;
-		}
-		break;
-	case sizeof MHD_HTTP_HEADER_TRANSFER_ENCODING - 1:
-		if (!f->coding && strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-			f->coding = value;
-		}
-		break;
-	default:
-		break;
-	}
-	f->odd = f->odd || memchr(key, ' ', key_len) || memchr(key, '\t', key_len);
-	return MHD_YES;
-}
-
-/* How long the body is. False when the head leaves that open to opinion, which is how requests are smuggled. */
-static bool read_framing(struct http_request *req)
-{
-	struct framing f = {0};
-	MHD_get_connection_values_n(req->conn, MHD_HEADER_KIND, read_line, &f);
-	bool clear = !f.odd && f.hosts <= 1 && f.lengths <= 1;
-	if (f.coding) {
-		req->has_body = true;
-		req->length = CHUNKED;
-		return clear && !f.length && strcasecmp(f.coding, "chunked") == 0;
-	}
-	if (f.length) {
-		req->length = strtoull(f.length, NULL, 10); /* libmicrohttpd has checked the digits */
-		req->has_body = req->length > 0;
-	}
-	return clear;
-}
-
-static uint64_t body_max(const struct http_request *req)
-{
-	const struct http_route *route = req->match.route;
-	uint64_t max = route->body_max ? route->body_max : req->loop->server->config.upload_max;
-	switch (route->body) {
-	case HTTP_BODY_FILE:
-		return max + FORM_MAX;
-	case HTTP_BODY_MEMORY:
-		return route->body_max;
-	case HTTP_BODY_NONE:
-		break;
-	}
-	return HTTP_DRAIN_MAX;
-}
-
-static bool type_is(const char *type, const char *wanted)
-{
-	size_t len = strlen(wanted);
-	return type && strncasecmp(type, wanted, len) == 0 && (type[len] == '\0' || strchr("; \t", type[len]));
-}
-
-static bool check_body(struct http_request *req)
-{
-	const struct http_route *route = req->match.route;
-	const char *wanted = route->body == HTTP_BODY_FILE     ? "multipart/form-data"
-			     : route->body == HTTP_BODY_MEMORY ? route->body_type
-							       : NULL;
-	if (req->length != CHUNKED && req->length > body_max(req)) {
-		refuse(req, 413, ERR_TOO_LARGE, "The body is larger than this service accepts.");
-		return false;
-	}
-	if (wanted && !type_is(http_request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE), wanted)) {
-		struct err err;
-		err_set(&err, ERR_INVALID, "The Content-Type must be %s.", wanted);
-		http_intake_refuse(req, 415, &err);
-		return false;
-	}
-	return true;
-}
-
-static bool find_route(struct http_request *req)
-{
-	struct http_match *match = &req->match;
-	http_router_find(req->loop->server->router, req->method, req->path, match);
-	if (req->bad) {
-		refuse(req, req->bad, ERR_INVALID,
-		       req->bad == 414 ? "The URI is longer than 4,096 bytes, or has more than 64 parameters."
-				       : "The request is malformed: its framing, or a bad %-escape, a NUL or no UTF-8 in the URI.");
-	} else if (MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size > HTTP_HEAD_MAX) {
-		refuse(req, 431, ERR_TOO_LARGE, "The header block is larger than 8 KiB.");
-	} else if (!match->route && match->allow[0]) {
-		http_reply_header(req, MHD_HTTP_HEADER_ALLOW, match->allow);
-		refuse(req, 405, ERR_INVALID, "This method is not allowed here.");
-	} else if (!match->route) {
-		refuse(req, 404, ERR_NOT_FOUND, "There is nothing here.");
-	} else {
-		http_request_params(req);
-		return true;
-	}
-	return false;
-}
-
-/* Routed and admitted? If not, it has replied. */
-static void screen(struct http_request *req)
-{
-	req->screened = true;
-	if (!find_route(req)) {
-		return;
-	}
-	const struct http_dialect *dialect = req->match.dialect;
-	if (dialect->admit) {
-		req->on_loop = true;
-		bool admitted = dialect->admit(req, dialect->ctx);
-		req->on_loop = false;
-		if (!admitted) {
-			if (!req->answered) {
-				refuse(req, 403, ERR_DENIED, "Not admitted.");
-			}
-			return;
-		}
-	}
-	if (!req->has_body || check_body(req)) {
-		req->admitted = true;
-	}
-}
-
 static bool open_body(struct http_request *req)
 {
 	switch (req->match.route->body) {
 	case HTTP_BODY_FILE:
 		return http_upload_new(req);
 	case HTTP_BODY_MEMORY:
-		req->body_size = req->length == CHUNKED ? 4096 : (size_t)req->length + 1;
+		req->body_size = req->length == HTTP_CHUNKED ? 4096 : (size_t)req->length + 1;
 		req->body = malloc(req->body_size);
 		if (!req->body) {
-			refuse(req, 503, ERR_UNAVAILABLE, "Out of memory.");
+			http_intake_refuse(req, 503, ERR_UNAVAILABLE, "Out of memory.");
 		}
 		return req->body != NULL;
 	case HTTP_BODY_NONE:
@@ -304,16 +163,16 @@ static enum MHD_Result take_head(struct http_request *req, const char *method)
 	if (!req->method) {
 		req->method = method;
 		req->is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-		if (!read_framing(req)) {
+		if (!http_screen_framing(req)) {
 			req->bad = 400;
 			req->has_body = true;
-			req->length = CHUNKED; /* nothing after this can be trusted: reply and close */
+			req->length = HTTP_CHUNKED; /* nothing after this can be trusted: reply and close */
 		}
 		if (!req->has_body) {
 			req->phase = HTTP_PHASE_BODY; /* a reply now would cost the connection; the next call comes at once */
 			return MHD_YES;
 		}
-		screen(req);
+		http_screen(req);
 		if (req->admitted) {
 			open_body(req);
 		}
@@ -363,8 +222,8 @@ static enum MHD_Result take_body(struct http_request *req, const char *data, siz
 		*size = 0;
 		return MHD_YES;
 	}
-	if (req->received > body_max(req)) {
-		refuse(req, 413, ERR_TOO_LARGE, "The body is larger than this service accepts.");
+	if (req->received > http_screen_body_max(req)) {
+		http_intake_refuse(req, 413, ERR_TOO_LARGE, "The body is larger than this service accepts.");
 		return cut(req);
 	}
 	switch (req->match.route->body) {
@@ -393,7 +252,7 @@ static void hand_to_worker(struct http_request *req)
 {
 	if (!http_loop_submit(req, false)) {
 		http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-		refuse(req, 503, ERR_BUSY, "The service is busy; try again.");
+		http_intake_refuse(req, 503, ERR_BUSY, "The service is busy; try again.");
 	}
 }
 
@@ -438,7 +297,7 @@ static enum MHD_Result take_all(struct http_request *req, void **ctx)
 {
 	req->phase = HTTP_PHASE_FULL;
 	if (!req->screened) {
-		screen(req);
+		http_screen(req);
 	}
 	if (!req->started && !req->answered) {
 		start(req);

@@ -2,8 +2,9 @@
 #ifndef HTTP_INTAKE_H
 #define HTTP_INTAKE_H
 
+#include "common/err.h"
+
 struct MHD_Daemon;
-struct err;
 struct http_loop;
 struct http_request;
 struct worker;
@@ -18,7 +19,8 @@ void http_intake_posted(struct http_request *req);
 void http_intake_job(struct http_request *req, struct worker *worker);
 
 /* An error of the server's own, through the dialect's refuse(). */
-void http_intake_refuse(struct http_request *req, int status, const struct err *err);
+void http_intake_refuse(struct http_request *req, int status, enum err_kind kind, const char *sentence);
+void http_intake_refuse_err(struct http_request *req, int status, const struct err *err);
 
 /* Shutdown: cuts the request if nobody works on it. */
 void http_intake_abandon(struct http_request *req);

@@ -221,9 +221,7 @@ static void refuse_slow(struct http_line *line)
 {
 	struct http_request *req = line->req;
 	if (req && req->phase == HTTP_PHASE_BODY && !req->answered) {
-		struct err err;
-		err_set(&err, ERR_INVALID, "The request came too slowly.");
-		http_intake_refuse(req, 408, &err);
+		http_intake_refuse(req, 408, ERR_INVALID, "The request came too slowly.");
 	} else if (!req || !req->method) {
 		static const char reply[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 		http_line_send(line, reply, sizeof(reply) - 1);

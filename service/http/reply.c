@@ -8,6 +8,7 @@
 #include "http/intake.h"
 #include "http/line.h"
 #include "http/loop.h"
+#include "http/replying.h"
 #include "metrics/metrics.h"
 
 void http_reply_header(struct http_request *req, const char *name, const char *value)

@@ -164,7 +164,7 @@ bool http_upload_new(struct http_request *req)
 	if (in) {
 		in->over = true;
 	}
-	http_intake_refuse(req, status, &err);
+	http_intake_refuse_err(req, status, &err);
 	return false;
 }
 
@@ -317,7 +317,7 @@ void http_upload_posted(struct http_request *req)
 		if (in->err.kind == ERR_UNAVAILABLE || in->err.kind == ERR_BUSY) {
 			http_reply_header(req, MHD_HTTP_HEADER_RETRY_AFTER, "1");
 		}
-		http_intake_refuse(req, http_status(in->err.kind), &in->err);
+		http_intake_refuse_err(req, http_status(in->err.kind), &in->err);
 	}
 	http_upload_step(req);
 	if (req->conn && req->phase != HTTP_PHASE_FULL) {
