@@ -73,7 +73,11 @@ bool batch_run(void *ctx, struct db *db, struct commit_op **ops, size_t n, struc
 void batch_committed(void *ctx, struct commit_op **ops, size_t n);
 void batch_free(struct batch *b);
 
-/* Shared by batch.c, batch_order.c and batch_hear.c. */
+/* batch_rows.c: locks and reads what the operations may touch; writes what they made of it, inside a pipeline. */
+bool batch_read(struct batch *b, struct db *db, struct commit_op **ops, size_t n, struct err *err);
+bool batch_write(struct batch *b, struct db *db, struct err *err);
+
+/* Shared by the files of the batch. */
 bool ids_add(struct batch *b, struct ids *ids, int64_t id);
 void *batch_grow(struct batch *b, void **array, size_t *count, size_t *cap, size_t size); /* a zeroed new element, or NULL */
 struct held *batch_live(struct batch *b, int64_t device_id, const char *component);
@@ -82,6 +86,7 @@ struct rollout *batch_assignment(struct batch *b, int64_t device_id, const char 
 /* Takes an edge, if there is one: event row, outbox, end of the rollout. */
 bool batch_move(struct batch *b, struct held *held, enum task_event event, const char *code, const char *detail);
 void batch_end_rollout(struct batch *b, int64_t rollout_id, enum rollout_end how);
+const char *batch_end_reason(enum rollout_end how); /* as its row says it */
 /* A new one, also among the ids; NULL: out of memory. */
 struct held *batch_hold(struct batch *b, const struct task *task);
 void batch_event(struct batch *b, int64_t task_id, const char *event, const char *from, const char *to, const char *detail);
