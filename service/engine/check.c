@@ -6,216 +6,28 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "engine/activation.h"
-#include "engine/candidates.h"
+#include "engine/check_look.h"
 #include "engine/notes.h"
 #include "engine/op.h"
 #include "engine/patience.h"
 #include "engine/private.h"
-#include "engine/suited.h"
 #include "engine/voice.h"
 #include "fleet/fleet.h"
-#include "fleet/fleet_device.h"
-#include "fleet/fleet_firmware.h"
-#include "fleet/fleet_order.h"
-#include "fleet/products.h"
 #include "fleet/standings.h"
 #include "metrics/metrics.h"
-#include "model/decide.h"
-#include "model/image.h"
-#include "model/mac.h"
 #include "work/pool.h"
-
-/* What must be written before the answer. Each is done once in a check: what then is there is the answer. */
-enum need {
-	NEED_NOTHING = 0,
-	NEED_REPORT = 1,  /* a live task must hear what it told */
-	NEED_BEGIN = 2,   /* a standing rollout becomes its task */
-	NEED_TELL = 4,    /* a queued task is told by this answer */
-	NEED_CONTACT = 8, /* it is not activated */
-};
-
-/* What a look into the snapshot finds beside the answer. */
-struct found {
-	unsigned need;
-	bool trusted; /* it is the device that it says it is, as far as its product asks */
-	bool version_news;
-	bool told_news;
-	bool fresh; /* it runs something else than it did: it marks that valid only after a check that offers nothing */
-	bool blocked;
-	int64_t task_id;
-	int64_t rollout_id;
-	int64_t firmware_id;
-};
-
-/* Under the reader's hold, for as long as it lasts. */
-struct scene {
-	struct engine *engine;
-	const struct check *check;
-	const struct device_entry *device; /* NULL = nobody knows it */
-	const struct fleet_product *product;
-};
-
-/* --- who is it? --- */
-
-/* A product that pins takes a MAC alone for nothing. */
-static bool is_trusted(const struct scene *s)
-{
-	if (!s->device || !s->product) {
-		return false;
-	}
-	uint64_t pin = told_pin(s->check->told->client_uuid);
-	return s->product->identity == IDENTITY_MAC || (pin && pin == s->device->pin);
-}
-
-static void set_scene(struct scene *s, struct engine *e, const struct check *check)
-{
-	const struct fleet *f = e->fleet;
-	s->engine = e;
-	s->check = check;
-	s->device = fleet_device_by_mac(f, check->mac);
-	s->product = s->device ? fleet_product(f, s->device->product_id)
-			       : fleet_product_of_board(f, check->told->board_name, check->told->board_type);
-}
-
-/* --- what does its word mean for its tasks? --- */
-
-/* A check is a boot: it matters to a task that has begun, and to any that is under way if it tells another version or the very build. */
-static bool is_evidence(const struct scene *s, struct found *found)
-{
-	const struct fleet *f = s->engine->fleet;
-	for (const struct fleet_task *t = fleet_tasks_of(f, s->device->id); t; t = t->next) {
-		const struct fleet_firmware *fw = fleet_firmware(f, t->firmware_id);
-		const uint8_t *elf = fw ? image_elf(&fw->firmware.image) : NULL;
-		bool is_build =
-			elf && s->check->told->has_elf && memcmp(elf, s->check->told->elf_sha256, sizeof s->check->told->elf_sha256) == 0;
-		if (strcmp(t->component, COMPONENT_DEFAULT) == 0 && (found->version_news || is_build || t->state >= TASK_DOWNLOADING)) {
-			found->fresh |= is_build;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void look_at_facts(const struct scene *s, struct found *found)
-{
-	const struct check *c = s->check;
-	const char *known = fleet_device_version(s->engine->fleet, s->device);
-	found->version_news = *c->version && strcmp(c->version, known) != 0;
-	found->fresh = found->version_news && *known;
-	found->told_news = c->told->read && told_fingerprint(c->told) != fleet_told(s->device);
-	if (*c->version && is_evidence(s, found)) {
-		found->need |= NEED_REPORT;
-	}
-}
-
-/* --- what is offered? --- */
-
-/* To a device that nobody knows: no task, an alias of the rollout's that names no device. */
-static bool offer_stranger(const struct scene *s, const struct candidate *c, struct offer *out)
-{
-	const struct fleet_firmware *fw = fleet_firmware(s->engine->fleet, c->firmware->id);
-	*out = (struct offer){.rollout_id = c->rollout_id, .size = fw->firmware.artifact.size};
-	text_copy(out->image_version, sizeof out->image_version, fw->firmware.image.version);
-	return candidates_alias(s->engine->fleet, s->engine->alias_key, c, out->alias);
-}
-
-static void look_at_offers(const struct scene *s, struct found *found, struct check_answer *out)
-{
-	struct suited suited = {.device = s->device,
-				.product = s->product,
-				.told = s->check->told,
-				.version = s->check->version,
-				.component = COMPONENT_DEFAULT};
-	struct decision d = suited_decide(s->engine->fleet, &suited, NULL);
-	if (!d.offer) {
-		return;
-	}
-	out->force = d.force;
-	if (!s->device) {
-		out->offered = offer_stranger(s, d.offer, &out->offer);
-		found->rollout_id = d.offer->rollout_id;
-	} else if (d.offer->kind == CANDIDATE_STANDING) {
-		found->need |= NEED_BEGIN;
-		found->rollout_id = d.offer->rollout_id;
-		found->firmware_id = d.offer->firmware->id;
-	} else {
-		out->offered = candidates_offer(s->engine->fleet, s->device->id, d.offer, &out->offer);
-	}
-	if (out->offered && d.offer->kind == CANDIDATE_TASK && d.offer->state == TASK_QUEUED) {
-		found->need |= NEED_TELL;
-		found->task_id = d.offer->task_id;
-	}
-}
-
-/* --- one look --- */
-
-/* Whose voice it is told of. Who borrows a MAC is told of none, and where licences are asked for nobody is before the proof. */
-static const struct fleet_product *voice_of(const struct scene *s, const struct found *found)
-{
-	bool bound = s->device && s->device->bound;
-	bool secret = s->product && s->product->identity == IDENTITY_LICENCE;
-	return found->blocked || ((bound || secret) && !(bound && found->trusted)) ? NULL : s->product;
-}
-
-enum { NEEDS_A_ROW = NEED_REPORT | NEED_BEGIN | NEED_TELL };
-
-/* quiet: nothing is offered. settled: needs that were seen to. While another row is to be written the answer has no credentials, which
- * are most of its work: there will be another look. */
-static void look(struct engine *e, const struct check *check, bool quiet, unsigned settled, struct found *found, struct check_answer *out)
-{
-	struct scene s;
-	*found = (struct found){0};
-	out->offered = out->force = out->activation.shown = false;
-	fleet_read(e->fleet);
-	set_scene(&s, e, check);
-	found->trusted = is_trusted(&s);
-	found->blocked = s.device && s.device->blocked;
-	out->device_id = s.device ? s.device->id : 0;
-	out->bound = found->trusted && s.device->bound;
-	if (found->trusted && !found->blocked) {
-		fleet_seen(s.device, clock_wall_ms());
-		look_at_facts(&s, found);
-	}
-	if (!quiet && !found->fresh && !found->blocked && (s.device ? found->trusted : s.product != NULL)) {
-		look_at_offers(&s, found, out);
-	}
-	if (!out->bound && !found->blocked) {
-		found->need |= NEED_CONTACT;
-	}
-	if (!(found->need & ~settled & NEEDS_A_ROW)) {
-		voice_fill(e, check, voice_of(&s, found), out->bound ? s.device : NULL, &out->voice);
-	}
-	fleet_done(e->fleet);
-}
-
-/* Facts that no task waits for are written behind. */
-static void note(struct engine *e, const struct check *check, const struct check_answer *answer, const struct found *found, bool reported)
-{
-	bool noted = false;
-	if (!found->trusted || found->blocked) {
-		return;
-	}
-	if (found->version_news && !reported) {
-		noted = notes_put(e, answer->device_id, check->version);
-	}
-	if (found->told_news) {
-		noted = notes_put_told(e, answer->device_id, check->told) || noted;
-	}
-	metrics_add(noted ? METRIC_POLLS_NOTING : METRIC_POLLS_IDLE, 1);
-}
 
 bool check_now(struct engine *e, const struct check *check, struct check_answer *out)
 {
-	struct found found;
-	look(e, check, false, 0, &found, out);
+	struct check_found found;
+	check_look(e, check, false, 0, &found, out);
 	if (found.need != NEED_NOTHING) {
 		return false;
 	}
-	note(e, check, out, &found, false);
+	check_note(e, check, out, &found, false);
 	return true;
 }
 
@@ -232,7 +44,7 @@ struct checking {
 	atomic_bool answered;
 	unsigned settled; /* needs that were seen to */
 	bool quiet;       /* nothing is offered this time */
-	struct found found;
+	struct check_found found;
 	struct check check;
 	/* from here on not cleared: 12 KB, of which a check writes the little that it has */
 	struct check_answer answer;
@@ -263,12 +75,12 @@ static void answer(struct checking *c, const struct check_answer *answer, const 
 /* Nothing was written in time: what memory says, and nothing new for the device. */
 static void answer_from_memory(struct checking *c)
 {
-	struct found found;
+	struct check_found found;
 	struct check_answer from_memory;
 	struct err err = {0};
-	look(c->engine, &c->check, true, ~0u, &found, &from_memory);
+	check_look(c->engine, &c->check, true, ~0u, &found, &from_memory);
 	if (from_memory.device_id) {
-		note(c->engine, &c->check, &from_memory, &found, true);
+		check_note(c->engine, &c->check, &from_memory, &found, true);
 		c->done(c->ctx, &from_memory, NULL);
 	} else {
 		err_set(&err, ERR_UNAVAILABLE, "first contacts cannot be written now");
@@ -387,7 +199,7 @@ enum { SHOWN_TRIES = 10, SHOWN_MS = 100 };
 static void wait_until_shown(struct checking *c)
 {
 	for (int i = 0; i < SHOWN_TRIES; i++) {
-		look(c->engine, &c->check, c->quiet, ~0u, &c->found, &c->answer);
+		check_look(c->engine, &c->check, c->quiet, ~0u, &c->found, &c->answer);
 		if (c->answer.bound) {
 			return;
 		}
@@ -450,18 +262,18 @@ static void begin_contact(struct checking *c)
 
 /* --- the walk --- */
 
-static enum need first_of(unsigned needs)
+static enum check_need first_of(unsigned needs)
 {
-	return (enum need)(needs & -needs);
+	return (enum check_need)(needs & -needs);
 }
 
 static void advance(struct checking *c)
 {
-	look(c->engine, &c->check, c->quiet, c->settled, &c->found, &c->answer);
+	check_look(c->engine, &c->check, c->quiet, c->settled, &c->found, &c->answer);
 	c->quiet |= c->found.fresh;
 	c->found.need = first_of(c->found.need & ~c->settled);
 	c->settled |= c->found.need;
-	switch ((enum need)c->found.need) {
+	switch ((enum check_need)c->found.need) {
 	case NEED_REPORT:
 		report(c);
 		return;
@@ -472,13 +284,13 @@ static void advance(struct checking *c)
 		submit(c, OP_SENT);
 		return;
 	case NEED_CONTACT:
-		note(c->engine, &c->check, &c->answer, &c->found, c->settled & NEED_REPORT);
+		check_note(c->engine, &c->check, &c->answer, &c->found, c->settled & NEED_REPORT);
 		begin_contact(c);
 		return;
 	case NEED_NOTHING:
 		break;
 	}
-	note(c->engine, &c->check, &c->answer, &c->found, c->settled & NEED_REPORT);
+	check_note(c->engine, &c->check, &c->answer, &c->found, c->settled & NEED_REPORT);
 	answer(c, &c->answer, NULL);
 }
 
