@@ -3,18 +3,17 @@
 import concurrent.futures
 import contextlib
 import json
-import os
 import random
 import re
 import signal
 import socket
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from harness.image import app
+from harness.postgres import frozen
 from harness.process import until
 from harness.web import Client
 from harness.xiaozhi import Device, must_not_hurt
@@ -34,22 +33,6 @@ def publish(site, product, version="2.4.2"):
     firmware = site.firmware(product, name=f"fw {version}", data=app(version, elf=(version * 8).encode()[:32]))
     site.operator.post("/api/v2/xiaozhi/otaPassive", {"otaId": firmware.id, "productId": product, "versionName": version}).data
     return firmware
-
-
-@contextlib.contextmanager
-def frozen(cluster):
-    """SIGSTOP for all of PostgreSQL: it hangs, and no connection says so."""
-    pid = cluster.process.pid
-    os.kill(pid, signal.SIGSTOP)
-    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    try:
-        for child in pids[1:]:
-            os.kill(child, signal.SIGSTOP)
-        yield
-    finally:
-        for one in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -25,6 +25,22 @@ SETTINGS = {
     "autovacuum": "off",
     "log_min_messages": "warning",
 }
+
+
+@contextmanager
+def frozen(cluster):
+    """SIGSTOP for all of PostgreSQL: it hangs, and no connection says so."""
+    pid = cluster.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    try:
+        for child in pids[1:]:
+            os.kill(child, signal.SIGSTOP)
+        yield
+    finally:
+        for one in pids:
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGCONT)
 
 
 class Cluster:
