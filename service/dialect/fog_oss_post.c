@@ -229,8 +229,11 @@ static bool seal(struct form *f, struct worker *worker, struct artifact *out, st
 	if (f->bytes < f->policy.min) {
 		return refuse(f, err, OSS_TOO_SMALL, "Your proposed upload is smaller than the minimum allowed size.");
 	}
-	return upload_seal_bytes(f->upload, worker, out, err) &&
-	       (objects_create(f->engine, worker, &f->actor, f->key, out, err) || err->kind != ERR_EXISTS ||
+	if (!upload_seal_bytes(f->upload, worker, out, err)) {
+		return false;
+	}
+	return objects_create(f->engine, worker, &f->actor, f->key, out, err) ||
+	       (err->kind == ERR_EXISTS &&
 		refuse(f, err, OSS_EXISTS, "Other bytes have been uploaded with this key. Keys are written once: use another name."));
 }
 

@@ -114,6 +114,15 @@ def test_the_same_bytes_again_are_no_error_and_other_ones_are(store):
     assert store.get(key).body == b"first"
 
 
+def test_what_is_not_kept_is_no_success(site):
+    store = Store(site)
+    site.db.rows("ALTER TABLE objects RENAME TO gone")
+    refused(store.post("ota/x.bin", b"lost"), 500, "InternalError")
+    site.db.rows("ALTER TABLE gone RENAME TO objects")
+    refused(store.get("ota/x.bin"), 404, "NoSuchKey")
+    store.post("ota/x.bin", b"kept").must(200)
+
+
 @pytest.mark.parametrize("wish,status", [("200", 200), ("201", 201), ("204", 204), (None, 204), ("302", 204)])
 def test_the_status_that_the_form_wishes(store, wish, status):
     key = new_key()
