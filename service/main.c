@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "closing.h"
 #include "command.h"
 #include "command_key.h"
 #include "common/buf.h"
@@ -179,12 +180,14 @@ static bool start(struct service *s, struct err *err)
 
 static void stop(struct service *s)
 {
+	struct closing *closing = closing_begin(&s->worker_db, s->config->drain_timeout);
 	fetch_halt(); /* who waits for one is answered while the others finish */
 	http_server_stop(&s->http, s->config->drain_timeout);
 	mqtt_halt(s->mqtt);
 	pool_stop(&s->pool);
 	engine_stop(&s->engine);
 	mqtt_stop(&s->mqtt);
+	closing_end(&closing);
 }
 
 static void reload(struct service *s)

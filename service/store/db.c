@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -36,12 +37,15 @@ struct db {
 	bool lost; /* libpq may still call the connection good after the answer that says it is gone */
 };
 
-/* The server processes of this program's connections and whose they are, so that a feed knows its own engine's NOTIFY. */
+/* The server processes of this program's connections and whose they are, so that a feed knows its own engine's NOTIFY; and the sockets to
+ * them, so that they can be cut. */
 struct backend {
 	int pid; /* 0 = free */
 	const struct db_config *config;
+	int socket;
 };
 static struct backend backends[256];
+static bool all_cut;
 static pthread_mutex_t backends_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Where it stands; NULL: nowhere. With the lock. */
@@ -55,13 +59,12 @@ static struct backend *find_backend(int pid, const struct db_config *config)
 	return NULL;
 }
 
-/* Puts `to` where `from` stands; a full table only costs the feed a look. */
-static void swap_backend(struct backend from, struct backend to)
+static void delist(const struct db *db)
 {
 	pthread_mutex_lock(&backends_lock);
-	struct backend *at = find_backend(from.pid, from.config);
+	struct backend *at = find_backend(db->backend, db->config);
 	if (at) {
-		*at = to;
+		*at = (struct backend){0};
 	}
 	pthread_mutex_unlock(&backends_lock);
 }
@@ -74,10 +77,42 @@ bool sql_is_own_backend(const struct db *db, int pid)
 	return own;
 }
 
+/* With the lock. */
+static bool is_cut(const struct db_config *config)
+{
+	return all_cut || config->cut;
+}
+
+/* Before a connection is made, and once it is, with db->backend: from then until hang_up() another thread may shut its socket down. A full
+ * table only costs the feed a look. */
+static bool enlist(struct db *db, struct err *err)
+{
+	pthread_mutex_lock(&backends_lock);
+	bool cut = is_cut(db->config);
+	struct backend *at = cut || !db->backend ? NULL : find_backend(0, NULL);
+	if (at) {
+		*at = (struct backend){db->backend, db->config, PQsocket(db->conn)};
+	}
+	pthread_mutex_unlock(&backends_lock);
+	return !cut || err_set(err, ERR_UNAVAILABLE, "database: the service stops");
+}
+
+void db_cut(struct db_config *config)
+{
+	pthread_mutex_lock(&backends_lock);
+	*(config ? &config->cut : &all_cut) = true;
+	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+		if (backends[i].pid && is_cut(backends[i].config)) {
+			shutdown(backends[i].socket, SHUT_RDWR);
+		}
+	}
+	pthread_mutex_unlock(&backends_lock);
+}
+
 static void hang_up(struct db *db)
 {
 	if (db->backend) {
-		swap_backend((struct backend){db->backend, db->config}, (struct backend){0});
+		delist(db);
 	}
 	db->backend = 0;
 	PQfinish(db->conn);
@@ -109,6 +144,9 @@ static bool connect_now(struct db *db, struct err *err)
 	db->lost = false;
 	db->pipeline = false;
 	db->doubtful = false;
+	if (!enlist(db, err)) {
+		return false;
+	}
 	db->conn = PQconnectdbParams(keys, values, 1);
 	if (PQstatus(db->conn) != CONNECTION_OK) {
 		char text[200];
@@ -119,8 +157,7 @@ static bool connect_now(struct db *db, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, "database: %s", text);
 	}
 	db->backend = PQbackendPID(db->conn);
-	swap_backend((struct backend){0}, (struct backend){db->backend, db->config});
-	if (!session_setup(db, err)) {
+	if (!enlist(db, err) || !session_setup(db, err)) {
 		hang_up(db);
 		return false;
 	}

@@ -15,11 +15,16 @@ struct db_config {
 	const char *uri;      /* libpq URI or keyword string; "" = libpq's environment */
 	const char *name;     /* application_name: "otad/worker" ... */
 	int64_t statement_ms; /* statement_timeout; 0 = none */
+	bool cut;             /* only db.c's, under a lock of its own */
 };
 
 /* Connects. NULL and ERR_UNAVAILABLE if that fails. config must outlive the connection. */
 struct db *db_open(const struct db_config *config, struct err *err);
 void db_close(struct db **db);
+
+/* For the end of the program: whoever waits for the server in a connection of this config (NULL = of any) finds it lost at once, be the
+ * server frozen or a row locked by somebody else, and no further one is made: ERR_UNAVAILABLE. There is no way back. Any thread. */
+void db_cut(struct db_config *config);
 
 /* Is the connection usable? After a lost connection: db_revive() tries once to connect again and prepares anew. */
 bool db_is_alive(const struct db *db);
