@@ -38,6 +38,7 @@ struct brought {
 	char version[VERSION_SIZE];
 	struct image image;
 	int64_t size;
+	bool elsewhere;
 };
 
 /* What is known of the task's firmware; also what this batch learnt of it, and what an assignment or a standing rollout told this device to
@@ -52,6 +53,7 @@ static bool firmware_of(const struct batch *b, const struct task *task, const st
 		memcpy(version, fw->firmware.version, VERSION_SIZE);
 		out->image = fw->firmware.image;
 		out->size = fw->firmware.artifact.size;
+		out->elsewhere = fw->firmware.external;
 	}
 	const struct fleet_assignment *a = *version && *r->version ? fleet_assignments_of(b->engine->fleet, task->device_id) : NULL;
 	for (; a; a = a->next) {
@@ -110,7 +112,8 @@ void batch_hear(struct batch *b, struct op *op)
 		return; /* what it should have become is no longer known */
 	}
 	bool noted = false;
-	const struct report_target target = {.version = brought.version, .elf_sha256 = image_elf(&brought.image), .size = brought.size};
+	const struct report_target target = {
+		.version = brought.version, .elf_sha256 = image_elf(&brought.image), .size = brought.size, .elsewhere = brought.elsewhere};
 	struct verdict v = report_judge(&h->task, &target, r, &noted);
 	if (noted) {
 		note(b, h, r);

@@ -257,12 +257,20 @@ static bool submit(struct checking *c, size_t i, struct err *err)
 	return op_submit(op, err);
 }
 
-static bool report(struct engine *e, int64_t device_id, const struct part *part, hear_done *done, void *ctx, struct err *err)
+/* A report of this part's version, to be filled further. */
+static struct report report_of(const struct part *part)
 {
 	struct report r = {.kind = REPORT_VERSION};
 	text_copy(r.component, sizeof r.component, part->component);
 	text_copy(r.version, sizeof r.version, part->version);
-	return hear_device(e, device_id, &r, done, ctx, err);
+	return r;
+}
+
+/* What it told along with its question. */
+static bool report_asked(struct checking *c, const struct part *part, struct err *err)
+{
+	struct report r = report_of(part);
+	return hear_device(c->engine, c->device_id, &r, heard, c, err);
 }
 
 static void advance(struct checking *c)
@@ -285,7 +293,7 @@ static void advance(struct checking *c)
 		c->settled[i] |= need;
 		metrics_add(METRIC_POLLS_TELLING, 1);
 		atomic_fetch_add(&c->waiting, 1);
-		bool ok = need == NEED_REPORT ? report(c->engine, c->device_id, &c->ask.parts[i], heard, c, &why) : submit(c, i, &why);
+		bool ok = need == NEED_REPORT ? report_asked(c, &c->ask.parts[i], &why) : submit(c, i, &why);
 		if (!ok) {
 			stepped(c, &why);
 		}
@@ -387,8 +395,10 @@ void parts_report(struct engine *e, const struct parts_ask *ask, parts_heard *do
 		if (!*ask->parts[i].version) {
 			continue;
 		}
+		struct report said = report_of(&ask->parts[i]);
+		said.announced = true;
 		atomic_fetch_add(&r->waiting, 1);
-		if (!report(e, device, &ask->parts[i], part_heard, r, &why)) {
+		if (!hear_device(e, device, &said, part_heard, r, &why)) {
 			part_heard(r, &why);
 		}
 	}

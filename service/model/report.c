@@ -16,8 +16,14 @@ static bool is(const char *a, const char *b)
 	return *a && strcmp(a, b) == 0;
 }
 
-/* A report of the right build, or, where that is not known, of the right version? An order for the version the device already has is proven
- * only by the build or the bytes. */
+/* Is it proven that what the device runs came with the task, though it ran that version before? By the bytes; where they are not ours to
+ * count, by its announcing the version after it was told. */
+static bool is_proven(const struct task *task, const struct report_target *target, const struct report *r)
+{
+	return task->fetched || (target->elsewhere && r->announced && task->state != TASK_QUEUED);
+}
+
+/* A report of the right build, or, where that is not known, of the right version? */
 static bool is_right(const struct task *task, const struct report_target *target, const struct report *r)
 {
 	if (r->has_elf && target->elf_sha256) {
@@ -32,7 +38,7 @@ static bool is_right(const struct task *task, const struct report_target *target
 	if (!*target->version) {
 		return task->fetched && !is(r->version, task->source_version);
 	}
-	return is(r->version, target->version) && (task->fetched || !is(r->version, task->source_version));
+	return is(r->version, target->version) && (!is(r->version, task->source_version) || is_proven(task, target, r));
 }
 
 static struct verdict judge_version(struct task *task, const struct report_target *target, const struct report *r, bool *noted)

@@ -20,8 +20,9 @@ struct report {
 	int64_t task_id; /* 0 = the live task of device and component */
 	char component[COMPONENT_SIZE];
 	char version[VERSION_SIZE];
-	bool booted;  /* REPORT_VERSION: with evidence of a boot (a Xiaozhi check, a new MQTT connection); a poll alone is none */
-	bool has_elf; /* REPORT_VERSION: of the build that runs, as the device tells it */
+	bool booted;    /* REPORT_VERSION: with evidence of a boot (a Xiaozhi check, a new MQTT connection); a poll alone is none */
+	bool announced; /* REPORT_VERSION: said for its own sake, not along with a question */
+	bool has_elf;   /* REPORT_VERSION: of the build that runs, as the device tells it */
 	uint8_t elf_sha256[32];
 	int64_t step; /* REPORT_PROGRESS: 0..100, -1 failed, -2 download, -3 verify, -4 write */
 	char detail[TEXT_SIZE];
@@ -41,6 +42,7 @@ struct report_target {
 	const char *version;       /* the firmware's; "" = unknown */
 	const uint8_t *elf_sha256; /* 32 bytes; NULL = unknown: no image */
 	int64_t size;              /* the artifact's */
+	bool elsewhere;            /* fetched from a URL that is not ours: of its bytes nothing is heard here */
 };
 
 /* Judges a report against a task of its device and component (task->id may be older than the report: stale ids were ruled out by the

@@ -145,6 +145,16 @@ def test_force_and_downgrade_are_a_file_s_own(fog):
     assert fog.versions(mcu_version="1.0.1", wifi_version="1.0.1") == {1: "1.0.1"}
 
 
+def test_a_forced_file_is_installed_once_though_its_version_is_that_of_before(fog):
+    fog.make(version="1.0.1", force=True)
+    device = fog.device()
+    for _ in range(3):
+        assert fog.versions(device_id=device, mcu_version="1.0.1") == {0: "1.0.1"}, "a question tells nothing: it may not have begun"
+    fog.tell(device, mcu="1.0.1")
+    assert fog.states(device) == [("mcu", "succeeded")]
+    assert fog.versions(device_id=device, mcu_version="1.0.1") == {}
+
+
 def test_the_highest_eligible_version_wins_whatever_came_last(fog):
     for version in ("1.0.9", "1.0.10", "1.0.2"):
         fog.make(version=version)

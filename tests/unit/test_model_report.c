@@ -101,6 +101,21 @@ static void an_order_for_the_version_the_device_already_has_needs_bytes(void **s
 	assert_version_moves(&after, "2.0", "2.0", true, EVENT_RIGHT, "", false);
 }
 
+static void or_where_they_are_not_ours_that_it_is_announced_after_it_was_told(void **state)
+{
+	(void)state;
+	const struct report_target elsewhere = {.version = "2.0", .elsewhere = true};
+	struct report r = version("2.0", false);
+	bool noted = false;
+	struct task told = task_in(TASK_NOTIFIED, false, "2.0");
+	assert_false(report_judge(&told, &elsewhere, &r, &noted).moves);
+	r.announced = true;
+	assert_moves(report_judge(&told, &elsewhere, &r, &noted), EVENT_RIGHT, "", false);
+	assert_false(report_judge(&told, &target, &r, &noted).moves);
+	struct task queued = task_in(TASK_QUEUED, false, "2.0");
+	assert_false(report_judge(&queued, &elsewhere, &r, &noted).moves);
+}
+
 static void an_unknown_version_is_learnt_from_what_comes_after_all_bytes(void **state)
 {
 	(void)state;
@@ -492,6 +507,7 @@ int main(void)
 		cmocka_unit_test(the_version_token_is_right_in_any_live_state),
 		cmocka_unit_test(the_firmwares_version_is_right_in_any_live_state),
 		cmocka_unit_test(an_order_for_the_version_the_device_already_has_needs_bytes),
+		cmocka_unit_test(or_where_they_are_not_ours_that_it_is_announced_after_it_was_told),
 		cmocka_unit_test(an_unknown_version_is_learnt_from_what_comes_after_all_bytes),
 		cmocka_unit_test(the_token_is_never_learnt_as_a_version),
 		cmocka_unit_test(an_empty_version_is_no_version),
