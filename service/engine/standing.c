@@ -31,7 +31,7 @@ bool standing_candidate(const struct fleet *f, const struct standing_rollout *s,
 				  .firmware = &fw->firmware,
 				  .state = past.state,
 				  .code = past.rolled_back ? "rolled_back" : "",
-				  .offers = past.offers,
+				  .offers = task_offers_had(past.state, past.offers),
 				  .outranked = past.outranked,
 				  .ranked = s->ranked,
 				  .stage = s->stage,
@@ -59,8 +59,9 @@ static void take_rows(const struct batch *b, const struct op *op, const struct s
 	const struct task *mine = latest(b, op, op->rollout_id);
 	const struct task *last = latest(b, op, 0);
 	bool counts = mine && (!s->ranked || mine->created_ms >= s->created_ms); /* it may have been ordered again since */
-	if (counts && mine->offers >= c->offers) {
-		c->offers = mine->offers;
+	int64_t had = counts ? task_offers_had(mine->state, mine->offers) : 0;
+	if (counts && had >= c->offers) {
+		c->offers = had;
 		c->state = mine->state;
 		c->code = mine->code;
 	}

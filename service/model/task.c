@@ -69,6 +69,12 @@ bool task_state_is_revivable(enum task_state state)
 {
 	return (REVIVABLE >> state) & 1u;
 }
+
+int64_t task_offers_had(enum task_state state, int64_t offers)
+{
+	return state == TASK_SUPERSEDED && offers > 0 ? offers - 1 : offers;
+}
+
 bool task_state_is_sendable(enum task_state state)
 {
 	return ((UNTOLD | S(DOWNLOADING)) >> state) & 1u;

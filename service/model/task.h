@@ -93,6 +93,10 @@ bool task_state_is_sendable(enum task_state state);
 /* The edge an event takes from a state; NULL = the event changes nothing there. */
 const struct task_edge *task_edge_find(enum task_state from, enum task_event event);
 
+/* The offers of a standing rollout that its latest task says the device has had: one that gave way to another before the device had begun
+ * was none. */
+int64_t task_offers_had(enum task_state state, int64_t offers);
+
 /* Takes the edge, if there is one: sets state, stage (of the state left, where the new one is failed or timed_out), code, rev, updated_ms,
  * ended_ms. Returns the edge, or NULL when nothing changed. code may be "". */
 const struct task_edge *task_apply(struct task *task, enum task_event event, const char *code, int64_t now_ms);

@@ -155,6 +155,17 @@ def test_a_forced_file_is_installed_once_though_its_version_is_that_of_before(fo
     assert fog.versions(device_id=device, mcu_version="1.0.1") == {}
 
 
+def test_files_that_are_named_to_and_fro_keep_being_offered(fog):
+    fog.make(version="1.0.1")
+    device = fog.device()
+    tested = fog.make(version="1.0.2", mac_range=[device])
+    for _ in range(5):
+        assert fog.versions(device_id=device) == {0: "1.0.2"}
+        fog.edit(tested["id"], mac_range=["OTHER"])
+        assert fog.versions(device_id=device) == {0: "1.0.1"}
+        fog.edit(tested["id"], mac_range=[device])
+
+
 def test_the_highest_eligible_version_wins_whatever_came_last(fog):
     for version in ("1.0.9", "1.0.10", "1.0.2"):
         fog.make(version=version)

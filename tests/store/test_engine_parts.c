@@ -9,6 +9,7 @@
 
 #include "common/text.h"
 #include "engine/parts.h"
+#include "model/decide.h"
 #include "site.h"
 
 static struct replica *r;
@@ -135,22 +136,39 @@ static void a_stranger_is_offered_without_a_task(void **state)
 	assert_done(a, ERR_NOT_FOUND);
 }
 
-static void a_task_that_has_not_begun_gives_way_to_a_higher_file(void **state)
+/* With a serial number that a file in test names. */
+static void check_as_tester(const char *device)
 {
-	(void)state;
-	const char *device = site_device();
-	assert_string_equal(check(device, "1.0", "2.0"), "2.0 -");
 	struct checked c = {.done = {.done = false}};
 	struct parts_ask ask = ask_of(device, "1.0", "2.0");
-	text_copy(ask.ids[1], sizeof ask.ids[1], "tester-9"); /* its serial number, which a file in test names */
+	text_copy(ask.ids[1], sizeof ask.ids[1], "tester-9");
 	parts_check(r->engine, &ask, answered, &c);
 	answer_wait(&c.done);
 	assert_done(c.done, ERR_NONE);
 	assert_true(c.answer.offers[0].offered);
 	assert_string_equal(c.answer.offers[0].version, "3.0");
 	assert_string_equal(c.answer.offers[0].url, "https://x.example/3.bin");
+}
+
+static void a_task_that_has_not_begun_gives_way_to_a_higher_file(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	assert_string_equal(check(device, "1.0", "2.0"), "2.0 -");
+	check_as_tester(device);
 	assert_tasks(device, "mcu", "superseded", 1);
 	assert_tasks(device, "mcu", "notified", 1);
+}
+
+static void what_gave_way_counts_as_no_offer(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	for (int i = 0; i <= STANDING_OFFERS_MAX; i++) {
+		assert_string_equal(check(device, "1.0", "2.0"), "2.0 -");
+		check_as_tester(device);
+	}
+	assert_int_equal(site_number("SELECT max(offers) FROM tasks WHERE device_id = %" PRId64, site_id(device)), 1);
 }
 
 static void what_an_operator_cancelled_is_not_offered_again(void **state)
@@ -189,6 +207,7 @@ int main(void)
 		SITE_TEST(each_part_has_its_offer_and_its_task),
 		SITE_TEST(a_stranger_is_offered_without_a_task),
 		SITE_TEST(a_task_that_has_not_begun_gives_way_to_a_higher_file),
+		SITE_TEST(what_gave_way_counts_as_no_offer),
 		SITE_TEST(what_an_operator_cancelled_is_not_offered_again),
 		SITE_TEST(a_poll_of_another_dialect_sees_no_file),
 		SITE_TEST(who_says_to_be_two_devices_is_refused),
