@@ -37,7 +37,7 @@ struct found {
 
 /* --- one look --- */
 
-/* Does what it tells matter to its live task? What it has always said does not. */
+/* Does what it tells matter to its live task? What it has told it already does not. */
 static bool is_evidence(const struct fleet *f, const struct fleet_task *t, const char *version)
 {
 	const struct fleet_firmware *fw = t ? fleet_firmware(f, t->firmware_id) : NULL;
@@ -45,7 +45,7 @@ static bool is_evidence(const struct fleet *f, const struct fleet_task *t, const
 		return false;
 	}
 	bool at_work = t->state == TASK_DOWNLOADING || t->state == TASK_DOWNLOADED || t->state == TASK_INSTALLING;
-	bool arrived = fw && strcmp(fw->firmware.version, version) == 0 && !(t->heard && t->on_source);
+	bool arrived = fw && strcmp(fw->firmware.version, version) == 0 && t->told != text_hash(version, strlen(version));
 	return arrived || (at_work && !t->heard);
 }
 

@@ -205,7 +205,7 @@ bool fleet_put_task(struct fleet *f, const struct task *t)
 	own->fetched = t->fetched;
 	own->heard = *t->seen_version != '\0';
 	own->reports = *t->source_version || *t->seen_version;
-	own->on_source = *t->seen_version && strcmp(t->seen_version, t->source_version) == 0;
+	own->told = own->heard ? text_hash(t->seen_version, strlen(t->seen_version)) : 0;
 	own->generation = f->generation;
 	return true;
 }

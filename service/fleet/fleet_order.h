@@ -19,13 +19,13 @@ struct fleet_task {
 	int64_t rev, created_ms, updated_ms;
 	int64_t handed_ms; /* monotonic: when this replica last handed a push to the broker; 0 = none */
 	int64_t sent_ms;   /* when the broker acknowledged it, or FLEET_SENDING until then; 0 = none */
+	uint64_t told;     /* text_hash() of the version it told last: see `heard`; 0 = none */
 	enum rollout_way way;
 	enum task_state state;
 	bool fetched;
-	bool reports;   /* the device has told a version */
-	bool heard;     /* it has told one since the task began; since it has all bytes, once it has */
-	bool on_source; /* the version it told last is its source version */
-	bool no_tool;   /* this replica has heard that the device does not know the tool that updates it */
+	bool reports; /* the device has told a version */
+	bool heard;   /* it has told one since the task began; since it has all bytes, once it has */
+	bool no_tool; /* this replica has heard that the device does not know the tool that updates it */
 	uint16_t generation;
 	char component[COMPONENT_SIZE];
 	char token[UUID_SIZE];

@@ -264,6 +264,16 @@ def test_a_check_with_the_new_version_ends_the_task_as_well(fog):
     assert fog.states(device) == [("mcu", "succeeded")]
 
 
+def test_a_check_with_the_new_version_ends_it_also_after_a_report_of_the_old_one(fog):
+    fog.make()
+    device = fog.device()
+    assert fog.versions(device_id=device) == {0: "1.0.1"}
+    fog.tell(device, mcu="1.0.0")
+    assert fog.versions(device_id=device) == {0: "1.0.1"}
+    assert fog.versions(device_id=device, mcu_version="1.0.1") == {}
+    assert fog.states(device) == [("mcu", "succeeded")]
+
+
 def test_a_higher_file_takes_the_place_of_a_task_that_has_not_begun(fog):
     fog.make()
     device = fog.device()

@@ -218,11 +218,11 @@ static void a_task_knows_what_its_device_told(void **state)
 	text_copy(t.source_version, sizeof t.source_version, "1.0");
 	put(t);
 	assert_true(fleet_task(fleet, 1)->reports);
-	assert_false(fleet_task(fleet, 1)->on_source);
+	assert_false(fleet_task(fleet, 1)->told);
 	t.rev++;
 	text_copy(t.seen_version, sizeof t.seen_version, "1.0");
 	put(t);
-	assert_true(fleet_task(fleet, 1)->on_source);
+	assert_true(fleet_task(fleet, 1)->told == text_hash("1.0", 3));
 }
 
 static void the_alias_of_a_push_names_task_device_and_bytes_and_expires(void **state)
