@@ -1,15 +1,13 @@
 #include "engine/upload.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "artifact/sink.h"
 #include "common/err.h"
-#include "common/text.h"
 #include "config/config.h"
 #include "engine/admin.h"
+#include "engine/judge.h"
 #include "engine/private.h"
-#include "model/image.h"
 #include "model/nouns.h"
 #include "work/pool.h"
 
@@ -39,20 +37,6 @@ bool upload_write(struct upload *u, struct worker *worker, const void *data, siz
 	return db && sink_write(u->sink, db, data, len, err);
 }
 
-/* The version of an image that devices are to compare; what the firmware was given as its version is no other. */
-static bool take_version(struct firmware *firmware, struct err *err)
-{
-	const char *version = firmware->image.version;
-	if (!image_check_version(&firmware->image, err)) {
-		return false;
-	}
-	if (*firmware->version && strcmp(firmware->version, version) != 0) {
-		return err_set(err, ERR_INVALID, "the version given is \"%s\", but the image says \"%s\"; leave it out", firmware->version,
-			       version);
-	}
-	return text_copy(firmware->version, sizeof firmware->version, version);
-}
-
 /* What is it, and is it what the product's devices take? */
 static bool judge(const struct upload *u, struct worker *worker, struct firmware *firmware, struct err *err)
 {
@@ -61,11 +45,8 @@ static bool judge(const struct upload *u, struct worker *worker, struct firmware
 	if (!admin_product_get(worker, firmware->product_id, &product, err)) {
 		return false;
 	}
-	bool is_image = sink_image(u->sink, &firmware->image, &why);
-	if (!is_image && (product.images == IMAGES_ESP32 || why.kind != ERR_INVALID)) {
-		return err_set(err, why.kind, "%s", why.text);
-	}
-	return product.images != IMAGES_ESP32 || take_version(firmware, err);
+	sink_image(u->sink, &firmware->image, &why);
+	return judge_firmware(product.images, &why, firmware, err);
 }
 
 bool upload_seal(struct upload *u, struct worker *worker, struct firmware *inout, struct err *err)

@@ -32,19 +32,6 @@ static bool none(int64_t id, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "there is no firmware %" PRId64, id);
 }
 
-static void add_image(struct sql_args *a, const struct image *image)
-{
-	sql_text_or_null(a, image->chip);
-	sql_text_or_null(a, image->project);
-	sql_text_or_null(a, image->version);
-	sql_text_or_null(a, image->idf);
-	if (*image->chip) {
-		sql_bytes(a, image->elf_sha256, sizeof image->elf_sha256);
-	} else {
-		sql_null(a);
-	}
-}
-
 bool store_firmware_create(struct db *db, struct firmware *inout, const char *created_by, struct err *err)
 {
 	static const struct sql insert = {
@@ -64,7 +51,7 @@ bool store_firmware_create(struct db *db, struct firmware *inout, const char *cr
 	sql_bytes(&a, inout->artifact.sha256, sizeof inout->artifact.sha256);
 	sql_text_or_null(&a, inout->version);
 	sql_text(&a, created_by);
-	add_image(&a, &inout->image);
+	rows_add_image(&a, &inout->image);
 	scoped_result PGresult *r = sql_query(db, &insert, &a, &why);
 	if (!r) {
 		return refuse(inout, &why, err);

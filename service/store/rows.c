@@ -66,6 +66,19 @@ void rows_firmware(const PGresult *r, int row, struct firmware *f)
 	}
 }
 
+void rows_add_image(struct sql_args *a, const struct image *image)
+{
+	sql_text_or_null(a, image->chip);
+	sql_text_or_null(a, image->project);
+	sql_text_or_null(a, image->version);
+	sql_text_or_null(a, image->idf);
+	if (*image->chip) {
+		sql_bytes(a, image->elf_sha256, sizeof image->elf_sha256);
+	} else {
+		sql_null(a);
+	}
+}
+
 void rows_rollout(const PGresult *r, int row, struct rollout *o)
 {
 	*o = (struct rollout){

@@ -6,6 +6,7 @@
 
 struct firmware;
 struct fix;
+struct image;
 struct product;
 struct rollout;
 struct task;
@@ -26,6 +27,8 @@ void rows_task(const PGresult *r, int row, struct task *out);
 				"f.customize, f.force, f.allow_downgrade, " SQL_MS("f.updated_at")
 enum { FIRMWARE_COLUMN_COUNT = 23 };
 void rows_firmware(const PGresult *r, int row, struct firmware *out);
+/* Five parameters: chip, project, image_version, idf_version, elf_sha256. */
+void rows_add_image(struct sql_args *a, const struct image *image);
 
 /* Of rollouts r; the task is the latest one of it. */
 #define ROLLOUT_COLUMNS                                                                                                                 \
