@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "engine/admin_frame.h"
 #include "engine/admin_sweep.h"
+#include "engine/judge.h"
 #include "engine/private.h"
 #include "fleet/fleet.h"
 #include "fleet/roster.h"
@@ -19,6 +20,7 @@
 #include "model/range.h"
 #include "store/file.h"
 #include "store/object.h"
+#include "store/product.h"
 #include "store/range.h"
 
 bool files_product(struct worker *w, const char *key_or_id, int64_t *out, struct err *err)
@@ -96,36 +98,85 @@ static bool check_md5(struct firmware *fw, struct err *err)
 	return text_copy(fw->told_md5, sizeof fw->told_md5, md5);
 }
 
+/* What the bytes of an object say of themselves. They may be many, so they are read before the transaction. */
+struct reading {
+	struct artifact artifact;
+	struct image image;
+	struct err why; /* they are no image */
+};
+
+static bool no_object(const struct err *why, struct err *err)
+{
+	return err_set(err, why->kind == ERR_NOT_FOUND ? ERR_INVALID : why->kind, "file_url: %.200s", why->text);
+}
+
+static bool read_object(struct worker *w, const char *key, struct reading *out, struct err *err)
+{
+	struct err why = {0};
+	*out = (struct reading){.image = {.chip = ""}};
+	return !*key ||
+	       (ADMIN_READ(w, &why, store_object_get(db, key, &out->artifact, &why)) &&
+		ADMIN_READ(w, &why, judge_read(db, &out->artifact, &out->image, &out->why, &why))) ||
+	       no_object(&why, err);
+}
+
+/* As an upload for this product is judged. */
+static bool judge(struct db *db, struct firmware *fw, const struct err *why, struct err *err)
+{
+	struct product product;
+	if (!*fw->version) {
+		return true; /* file_check() says so */
+	}
+	return store_product_get(db, fw->product_id, &product, err) &&
+	       (judge_firmware(product.images, why, fw, err) || err_prefix(err, why->kind == ERR_NONE ? "version" : "file_url"));
+}
+
 /* A URL of an object of ours: its bytes are the firmware's. */
-static bool take_object(struct db *db, struct file *f, struct err *err)
+static bool take_object(struct db *db, struct file *f, const struct reading *reading, struct err *err)
 {
 	struct firmware *fw = &f->firmware;
+	struct err why = {0};
 	fw->external = !*f->object;
+	fw->image = reading->image;
 	if (fw->external) {
 		return true;
 	}
-	struct err why = {0};
 	if (!store_object_use(db, f->object, &fw->artifact, &why)) {
-		return err_set(err, why.kind == ERR_NOT_FOUND ? ERR_INVALID : why.kind, "file_url: %.200s", why.text);
+		return no_object(&why, err);
 	}
-	return check_md5(fw, err);
+	if (memcmp(fw->artifact.sha256, reading->artifact.sha256, sizeof fw->artifact.sha256) != 0) {
+		return err_set(err, ERR_UNAVAILABLE, "file_url: other bytes were uploaded there this moment; try again");
+	}
+	return check_md5(fw, err) && judge(db, fw, &reading->why, err);
 }
 
-/* After an edit. moved: it has another URL than before. */
-static bool take_bytes(struct db *db, struct file *f, const struct file_edit *edit, bool moved, struct err *err)
+struct edit {
+	const struct file_edit *edit;
+	const struct reading *reading;
+	const struct actor *actor;
+	struct file *out;
+};
+
+/* After an edit of what was there before. */
+static bool take_bytes(struct db *db, const struct edit *e, const struct firmware *before, struct err *err)
 {
-	bool named = (edit->fields & FILE_URL) && *edit->to.object;
-	if (moved || named) {
-		text_copy(f->object, sizeof f->object, named ? edit->to.object : "");
-		return take_object(db, f, err);
+	struct firmware *fw = &e->out->firmware;
+	unsigned fields = e->edit->fields;
+	bool named = (fields & FILE_URL) && *e->edit->to.object;
+	if (named || strcmp(before->url, fw->url) != 0) {
+		text_copy(e->out->object, sizeof e->out->object, named ? e->edit->to.object : "");
+		return take_object(db, e->out, e->reading, err);
 	}
-	return !(edit->fields & FILE_MD5) || f->firmware.external || check_md5(&f->firmware, err);
+	bool renamed = *fw->image.chip && strcmp(before->version, fw->version) != 0;
+	return fw->external ||
+	       ((!(fields & FILE_MD5) || check_md5(fw, err)) && (!renamed || judge(db, fw, &(struct err){.kind = ERR_NONE}, err)));
 }
 
 /* --- create --- */
 
 struct create {
 	struct file *file;
+	const struct reading *reading;
 	const struct range_list *ranges;
 	const struct actor *actor;
 };
@@ -133,7 +184,7 @@ struct create {
 static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	const struct create *c = noun;
-	return take_object(db, c->file, err) && store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) &&
+	return take_object(db, c->file, c->reading, err) && store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) &&
 	       (!c->ranges || !c->ranges->count || write_ranges(db, write, c->file, c->ranges, err)) && describe(write, c->file, err);
 }
 
@@ -142,16 +193,12 @@ bool files_create(struct engine *e, struct worker *w, const struct actor *actor,
 {
 	const struct admin_frame frame = {e, w, actor};
 	struct admin_write write = {.action = "file.create", .kind = CHANGE_FIRMWARE};
-	return file_check(inout, err) && admin_frame_write(&frame, &write, create, &(struct create){inout, ranges, actor}, err);
+	struct reading reading;
+	return file_check(inout, err) && read_object(w, inout->object, &reading, err) &&
+	       admin_frame_write(&frame, &write, create, &(struct create){inout, &reading, ranges, actor}, err);
 }
 
 /* --- edit --- */
-
-struct edit {
-	const struct file_edit *edit;
-	const struct actor *actor;
-	struct file *out;
-};
 
 static bool edit(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
@@ -165,12 +212,12 @@ static bool edit(struct db *db, struct admin_write *write, void *noun, struct er
 	if (e->edit->rev && e->edit->rev != f->firmware.rev) {
 		return err_set(err, ERR_CONFLICT, "file %" PRId64 " was changed meanwhile", named->id);
 	}
-	enum rollout_stage before = f->stage;
-	bool moved = (e->edit->fields & FILE_URL) && strcmp(f->firmware.url, e->edit->to.firmware.url) != 0;
+	const enum rollout_stage before = f->stage;
+	const struct firmware firmware = f->firmware;
 	file_apply(f, e->edit, &image);
 	bool ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
 	bool anew = image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
-	return take_bytes(db, f, e->edit, moved, err) && file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
+	return take_bytes(db, e, &firmware, err) && file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
 	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) &&
 	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) && describe(write, f, err);
 }
@@ -180,7 +227,9 @@ bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, c
 {
 	const struct admin_frame frame = {e, w, actor};
 	struct admin_write write = {.action = "file.edit", .kind = CHANGE_FIRMWARE};
-	return admin_frame_write(&frame, &write, edit, &(struct edit){wanted, actor, out}, err);
+	struct reading reading;
+	return read_object(w, wanted->fields & FILE_URL ? wanted->to.object : "", &reading, err) &&
+	       admin_frame_write(&frame, &write, edit, &(struct edit){wanted, &reading, actor, out}, err);
 }
 
 /* --- delete --- */

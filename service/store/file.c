@@ -64,7 +64,7 @@ static bool refuse(const struct firmware *fw, const struct err *why, struct err 
 	return err_set(err, why->kind, "%s", why->text);
 }
 
-/* $1..$10 of both writes. */
+/* $1..$15 of both writes. */
 static void add_members(struct sql_args *a, const struct firmware *fw, char name[FIRMWARE_NAME_SIZE])
 {
 	make_name(fw, name);
@@ -82,6 +82,7 @@ static void add_members(struct sql_args *a, const struct firmware *fw, char name
 	sql_text(a, fw->customize);
 	sql_bool(a, fw->force);
 	sql_bool(a, fw->allow_downgrade);
+	rows_add_image(a, &fw->image);
 }
 
 static bool insert_rollout(struct db *db, struct file *f, const char *created_by, int64_t now_ms, struct err *err)
@@ -104,9 +105,11 @@ static bool insert_rollout(struct db *db, struct file *f, const char *created_by
 bool store_file_insert(struct db *db, struct file *f, const char *created_by, int64_t now_ms, struct err *err)
 {
 	static const struct sql insert = {
-		"file_insert", "INSERT INTO firmware (name, file_name, sha256, version, url, told_md5, told_size, customize, force, "
-			       "allow_downgrade, product_id, component, created_by) "
-			       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id, rev, " SQL_MS("created_at")};
+		"file_insert",
+		"INSERT INTO firmware (name, file_name, sha256, version, url, told_md5, told_size, customize, force, allow_downgrade, "
+		"chip, project, image_version, idf_version, elf_sha256, product_id, component, created_by) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id, rev, " SQL_MS(
+			"created_at")};
 	struct sql_args a = {0};
 	struct err why = {0};
 	struct firmware *fw = &f->firmware;
@@ -160,8 +163,9 @@ bool store_file_update(struct db *db, struct file *f, int64_t anew_ms, struct er
 	static const struct sql update = {
 		"file_update",
 		"UPDATE firmware SET name = $1, file_name = $2, sha256 = $3, version = $4, url = $5, told_md5 = $6, "
-		"told_size = $7, customize = $8, force = $9, allow_downgrade = $10, updated_at = clock_timestamp(), rev = rev + 1 "
-		"WHERE id = $11 RETURNING rev, " SQL_MS("updated_at")};
+		"told_size = $7, customize = $8, force = $9, allow_downgrade = $10, chip = $11, project = $12, image_version = $13, "
+		"idf_version = $14, elf_sha256 = $15, updated_at = clock_timestamp(), rev = rev + 1 WHERE id = $16 RETURNING rev, " SQL_MS(
+			"updated_at")};
 	struct sql_args a = {0};
 	struct err why = {0};
 	struct firmware *fw = &f->firmware;

@@ -17,7 +17,7 @@ struct sql {
 	const char *text;
 };
 
-enum { SQL_ARGS_MAX = 16, SQL_SCRATCH = 24 };
+enum { SQL_ARGS_MAX = 20, SQL_SCRATCH = 24 };
 
 /* Parameters, in order. Text and bytes are borrowed until the call; numbers are kept inside. */
 struct sql_args {
