@@ -27,6 +27,12 @@
 		.flags = ROLE_OPERATOR                                                                                             \
 	}
 
+#define PREFLIGHT(url)                                                        \
+	{.method = "OPTIONS", .path = (url), .handle = fog_preflight},        \
+	{                                                                     \
+		.method = "OPTIONS", .path = url "/", .handle = fog_preflight \
+	}
+
 /* Devices' calls: anybody's, unless the product says otherwise. */
 enum { REPORT_MAX = 64 * 1024 };
 #define CHECK(url)                                                    \
@@ -47,6 +53,8 @@ static const struct http_route routes[] = {
 	WRITE("PUT", "/api/v1/ota/{product}/files/{id}", HTTP_BODY_MEMORY, fog_edit),
 	WRITE("PATCH", "/api/v1/ota/{product}/files/{id}", HTTP_BODY_MEMORY, fog_edit),
 	WRITE("DELETE", "/api/v1/ota/{product}/files/{id}", HTTP_BODY_NONE, fog_delete),
+	PREFLIGHT("/api/v1/ota/{product}/files"),
+	PREFLIGHT("/api/v1/ota/{product}/files/{id}"),
 	CHECK("/api/v1/ota/device"),
 	CHECK("/api/v1/ota/devce"),
 	REPORT("/api/v1/ota/version"),
@@ -60,7 +68,11 @@ static const struct http_route routes[] = {
 static bool admit(struct http_request *req, void *ctx)
 {
 	struct err err = {0};
-	if (auth_admit(req, ctx, (enum role)http_request_route(req)->flags, &err)) {
+	enum role need = (enum role)http_request_route(req)->flags;
+	if (need != ROLE_NONE) {
+		fog_cors(req);
+	}
+	if (auth_admit(req, ctx, need, &err)) {
 		return true;
 	}
 	fog_refuse_err(req, &err);

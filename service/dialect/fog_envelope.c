@@ -4,6 +4,7 @@
 
 #include "common/buf.h"
 #include "http/reply.h"
+#include "http/request.h"
 #include "http/status.h"
 
 void fog_begin(struct buf *out, enum fog_order order, const char *message)
@@ -69,4 +70,22 @@ void fog_refuse_status(struct http_request *req, int status, const struct err *e
 void fog_refuse_err(struct http_request *req, const struct err *err)
 {
 	fog_refuse_status(req, status_of(err->kind), err);
+}
+
+void fog_cors(struct http_request *req)
+{
+	if (http_request_header(req, "Origin")) {
+		http_reply_header(req, "Access-Control-Allow-Origin", "*");
+	}
+}
+
+void fog_preflight(struct http_request *req, struct worker *worker, void *ctx)
+{
+	(void)worker;
+	(void)ctx;
+	http_reply_header(req, "Access-Control-Allow-Origin", "*");
+	http_reply_header(req, "Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE");
+	http_reply_header(req, "Access-Control-Allow-Headers", "Authorization, Content-Type"); /* a * would not mean Authorization */
+	http_reply_header(req, "Access-Control-Max-Age", "3600");
+	http_reply(req, 200, "text/plain", "", 0);
 }

@@ -10,6 +10,7 @@
 
 struct buf;
 struct http_request;
+struct worker;
 
 enum { FOG_BAD = 10000, FOG_NO_TASK = 10500, FOG_NOT_IN_TEST = 10501 };
 
@@ -27,5 +28,12 @@ void fog_refuse(struct http_request *req, int code, const char *message);
 void fog_refuse_err(struct http_request *req, const struct err *err);
 /* The same with this HTTP status. */
 void fog_refuse_status(struct http_request *req, int status, const struct err *err);
+
+/* Pages of any origin may call what demands the token and read its answers: they must have been given the token, since no cookie is read
+ * here. What is open to everybody is not theirs: they would read it through a browser that stands where they do not. */
+void fog_cors(struct http_request *req);
+
+/* Answers the question that a browser asks before such a call. */
+void fog_preflight(struct http_request *req, struct worker *worker, void *ctx);
 
 #endif

@@ -110,6 +110,7 @@ static void hand_out(struct http_request *req, struct worker *worker, void *ctx)
 static bool admit(struct http_request *req, void *ctx)
 {
 	struct err err = {0};
+	fog_cors(req);
 	if (auth_admit(req, ctx, (enum role)http_request_route(req)->flags, &err)) {
 		return true;
 	}
@@ -175,9 +176,10 @@ static void refuse(struct http_request *req, int status, const struct err *err, 
 
 /* --- routes --- */
 
-#define TOKEN(url)                                                                         \
-	{                                                                                  \
-		.method = "GET", .path = (url), .handle = hand_out, .flags = ROLE_OPERATOR \
+#define TOKEN(url)                                                                    \
+	{.method = "GET", .path = (url), .handle = hand_out, .flags = ROLE_OPERATOR}, \
+	{                                                                             \
+		.method = "OPTIONS", .path = (url), .handle = fog_preflight           \
 	}
 #define FORM(url)                                                                                                 \
 	{.method = "POST", .path = (url), .where = HTTP_WORKER, .body = HTTP_BODY_FILE, .upload = &fog_oss_post}, \

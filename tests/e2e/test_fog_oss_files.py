@@ -134,3 +134,32 @@ def test_the_rule_is_that_of_the_moment(store):
     store.site.admin.patch(f"/api/v3/products/{product}", {"images": "esp32"}).must(200)
     answer = store.site.operator.request("PATCH", f'/api/v1/ota/{key}/files/{file["id"]}', body={"status": 1, "version": "1.0.2"})
     assert answer.must(200).json["meta"]["code"] == 0
+
+
+# Pages of other origins: with a token of an operator's they go the whole way, without one they read nothing.
+
+
+CALLS = [("GET", "/oss_token/ota/"), ("GET", "/oss_token/ota"), ("POST", "/api/v1/ota/{key}/files/"), ("GET", "/api/v1/ota/{key}/files"), ("PUT", "/api/v1/ota/{key}/files/1"),
+         ("PATCH", "/api/v1/ota/{key}/files/1/"), ("DELETE", "/api/v1/ota/{key}/files/1"), ("GET", "/api/v1/ota/{key}/files/1")]
+
+
+@pytest.mark.parametrize("method,path", CALLS)
+def test_a_browser_asks_before_it_sends_a_token(shared, method, path):
+    path = path.format(key="lamp")
+    wish = {"Origin": PAGE, "Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization,content-type"}
+    said = shared.anybody.request("OPTIONS", path, headers=wish).must(200)
+    assert said.header("Access-Control-Allow-Origin") == "*" and method in said.header("Access-Control-Allow-Methods").split(", ")
+    allowed = said.header("Access-Control-Allow-Headers").lower().split(", ")
+    assert "authorization" in allowed and "content-type" in allowed
+    assert said.header("Access-Control-Allow-Credentials") is None
+    for client in (shared.operator, shared.anybody, shared.client("no token")):
+        answer = client.request(method, path, body={} if method[0] == "P" else None, headers={"Origin": PAGE})
+        assert answer.header("Access-Control-Allow-Origin") == "*", answer
+        assert (answer.status == 401) == (client.token != shared.tokens["operator"]), answer
+
+
+@pytest.mark.parametrize("path", ["/api/v1/ota/device/?product_id=x&wifi_version=1&mcu_version=1", "/api/v2/login", "/api/v3/products"])
+def test_what_is_open_or_not_of_this_family_is_not_for_pages(shared, path):
+    answer = shared.operator.request("GET", path, headers={"Origin": PAGE})
+    assert answer.header("Access-Control-Allow-Origin") is None
+    assert shared.anybody.request("OPTIONS", path, headers={"Origin": PAGE, "Access-Control-Request-Method": "GET"}).status == 405
