@@ -162,11 +162,8 @@ bool store_activation_by_challenge(struct db *db, const struct activation_facts 
 		return false;
 	}
 	scoped_result PGresult *r = sql_query(db, &use, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_DENIED, "this challenge is not outstanding: it was used, has expired, or is another device's");
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_DENIED, "this challenge is not outstanding: it was used, has expired, or is another device's");
 	}
 	read_row(r, 0, out);
 	return true;

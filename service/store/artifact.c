@@ -95,11 +95,8 @@ bool store_chunk_read(struct db *db, const uint8_t sha256[32], int seq, void *ou
 	sql_bytes(&args, sha256, 32);
 	sql_i64(&args, seq);
 	scoped_result PGresult *r = sql_query_binary(db, &stmt, &args, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "the firmware's bytes are not in the database");
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "the firmware's bytes are not in the database");
 	}
 	size_t n = (size_t)PQgetlength(r, 0, 0);
 	if (n > STORE_CHUNK_SIZE) {

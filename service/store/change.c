@@ -35,10 +35,7 @@ bool store_change(struct db *db, enum change_kind kind, const int64_t *ids, size
 	/* one round trip for both: PostgreSQL sends a NOTIFY at commit, wherever in the transaction it stands */
 	static const struct sql waking = {"change_append_wake", "SELECT change_append($1, $2::bigint[]), pg_notify('otad', '')"};
 	scoped_list struct sql_list list;
-	sql_list_init(&list);
-	for (size_t i = 0; i < count; i++) {
-		sql_list_i64(&list, ids[i]);
-	}
+	sql_list_ids(&list, ids, count);
 	struct sql_args a = {0};
 	sql_text(&a, kind_names[kind]);
 	sql_array(&a, &list);

@@ -153,18 +153,11 @@ static bool active_rollouts(struct db *db, int64_t id, int64_t **out, size_t *co
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		(*out)[i] = sql_get_i64(r, (int)i, 0);
 	}
-	return true;
+	return *out != NULL;
 }
 
 /* A device does not take an assignment of one product's firmware into another product. */
@@ -261,11 +254,8 @@ bool store_device_get(struct db *db, int64_t id, struct device *out, struct err 
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(id, err);
 	}
 	read_row(r, 0, out);
 	return true;
@@ -277,11 +267,8 @@ bool store_device_find(struct db *db, const char *name, struct device *out, stru
 	struct sql_args a = {0};
 	sql_text(&a, name);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no device \"%s\"", name);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no device \"%s\"", name);
 	}
 	read_row(r, 0, out);
 	return true;
@@ -301,16 +288,9 @@ bool store_device_list(struct db *db, const struct page *page, struct device **o
 	sql_text(&a, page->name);
 	sql_bool(&a, page->bound);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		read_row(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }

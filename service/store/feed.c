@@ -107,15 +107,8 @@ bool store_feed_read(struct db *db, int64_t after, struct change **out, size_t *
 	struct sql_args a = {0};
 	sql_i64(&a, after);
 	scoped_result PGresult *r = sql_query(db, &read_changes, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count ? *count : 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		struct change *c = &(*out)[i];
 		c->pos = sql_get_i64(r, (int)i, 0);
 		if (!store_change_parse(sql_get_text(r, (int)i, 1), &c->kind)) {
@@ -123,7 +116,7 @@ bool store_feed_read(struct db *db, int64_t after, struct change **out, size_t *
 		}
 		c->count = parse_ids(sql_get_text(r, (int)i, 2), &c->ids);
 	}
-	return true;
+	return *out != NULL;
 }
 
 void store_changes_free(struct change **changes, size_t count)

@@ -37,11 +37,8 @@ bool store_file_product(struct db *db, const char *key_or_id, int64_t *out, stru
 	sql_text(&a, key_or_id);
 	sql_i64(&a, strtoll(key_or_id, NULL, 10));
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no product \"%s\"", key_or_id);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no product \"%s\"", key_or_id);
 	}
 	*out = sql_get_i64(r, 0, 0);
 	return true;
@@ -135,11 +132,8 @@ bool store_file_lock(struct db *db, int64_t product_id, int64_t id, struct file 
 	sql_i64_or_null(&a, product_id);
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &lock, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "the product has no file %" PRId64, id);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "the product has no file %" PRId64, id);
 	}
 	read_row(r, 0, out);
 	return true;
@@ -188,15 +182,11 @@ bool store_file_delete(struct db *db, const struct file *f, struct err *err)
 
 static bool read_rows(const PGresult *r, struct file **out, size_t *count, struct err *err)
 {
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		read_row(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }
 
 bool store_file_list(struct db *db, const struct page *page, struct file **out, size_t *count, struct err *err)
@@ -208,7 +198,7 @@ bool store_file_list(struct db *db, const struct page *page, struct file **out, 
 	sql_i64(&a, page->limit);
 	sql_i64_or_null(&a, page->product_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	return r && read_rows(r, out, count, err);
+	return read_rows(r, out, count, err);
 }
 
 bool store_file_read(struct db *db, int64_t product_id, const int64_t *ids, size_t n, struct file **out, size_t *count, struct err *err)
@@ -216,12 +206,9 @@ bool store_file_read(struct db *db, int64_t product_id, const int64_t *ids, size
 	static const struct sql select = {"file_read", FILES "AND f.product_id = $1 AND f.id = ANY($2::bigint[]) ORDER BY f.id"};
 	struct sql_args a = {0};
 	scoped_list struct sql_list list;
-	sql_list_init(&list);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&list, ids[i]);
-	}
+	sql_list_ids(&list, ids, n);
 	sql_i64(&a, product_id);
 	sql_array(&a, &list);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	return r && read_rows(r, out, count, err);
+	return read_rows(r, out, count, err);
 }

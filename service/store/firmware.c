@@ -1,7 +1,6 @@
 #include "store/firmware.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -87,11 +86,8 @@ static bool lock_firmware(struct db *db, int64_t id, struct firmware *out, struc
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &lock, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(id, err);
 	}
 	rows_firmware(r, 0, out);
 	return true;
@@ -146,11 +142,8 @@ bool store_firmware_get(struct db *db, int64_t id, struct firmware *out, struct 
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(id, err);
 	}
 	rows_firmware(r, 0, out);
 	return true;
@@ -169,16 +162,9 @@ bool store_firmware_list(struct db *db, const struct page *page, struct firmware
 	sql_text(&a, page->name);
 	sql_bool(&a, page->held);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		rows_firmware(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }

@@ -1,7 +1,6 @@
 #include "store/fix.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "common/err.h"
 #include "common/scoped.h"
@@ -44,11 +43,8 @@ static bool read_one(struct db *db, const struct sql *stmt, int64_t id, struct f
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, stmt, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(id, err);
 	}
 	rows_fix(r, 0, out);
 	return true;
@@ -73,16 +69,9 @@ bool store_fix_list(struct db *db, const struct page *page, struct fix **out, si
 	sql_i64(&a, page->after);
 	sql_i64(&a, page->limit);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		rows_fix(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }

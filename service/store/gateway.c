@@ -106,11 +106,8 @@ bool store_gateway_get(struct db *db, int64_t product_id, struct gateway *out, s
 	struct sql_args a = {0};
 	sql_i64(&a, product_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(product_id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(product_id, err);
 	}
 	read_row(r, out);
 	return true;
@@ -125,11 +122,8 @@ bool store_gateway_open(struct db *db, const struct seal_key *seal, int64_t prod
 	size_t len = 0;
 	sql_i64(&a, product_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(product_id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(product_id, err);
 	}
 	read_row(r, out);
 	context_of(product_id, context);

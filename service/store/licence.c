@@ -182,11 +182,8 @@ bool store_licence_get(struct db *db, int64_t id, struct licence *out, struct er
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no licence %" PRId64, id);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no licence %" PRId64, id);
 	}
 	read_row(r, 0, out);
 	return true;
@@ -201,11 +198,8 @@ bool store_licence_open(struct db *db, const struct seal_key *seal, const char *
 	size_t len = 0;
 	sql_text(&a, serial);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no licence with this serial");
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no licence with this serial");
 	}
 	read_row(r, 0, out);
 	context_of(out->serial, context);
@@ -232,16 +226,9 @@ bool store_licence_list(struct db *db, const struct page *page, struct licence *
 	sql_i64_or_null(&a, page->product_id);
 	sql_text(&a, page->name);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		read_row(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }

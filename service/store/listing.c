@@ -1,31 +1,12 @@
 #include "store/listing.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "common/err.h"
 #include "common/scoped.h"
 #include "model/listing.h"
 #include "store/rows.h"
 #include "store/sql.h"
-
-typedef void read_row(const PGresult *r, int row, void *out);
-
-/* Every row of a result into a fresh array. */
-static bool collect(const PGresult *r, size_t size, read_row *read, void **out, size_t *count, struct err *err)
-{
-	size_t n = (size_t)PQntuples(r);
-	char *items = calloc(n + 1, size);
-	if (!items) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < n; i++) {
-		read(r, (int)i, items + i * size);
-	}
-	*out = items;
-	*count = n;
-	return true;
-}
 
 static void put_page(struct sql_args *a, const struct page *page)
 {
@@ -42,9 +23,8 @@ static void put_page(struct sql_args *a, const struct page *page)
 	"FROM rollouts r JOIN devices d ON d.id = r.device_id JOIN firmware f ON f.id = r.firmware_id "                                   \
 	"WHERE r.way = 'passive' AND r.ended_at IS NULL"
 
-static void read_assignment(const PGresult *r, int row, void *out)
+static void read_assignment(const PGresult *r, int row, struct assignment *a)
 {
-	struct assignment *a = out;
 	rows_rollout(r, row, &a->rollout);
 	sql_copy_text(r, row, ROLLOUT_COLUMN_COUNT, a->device_name, sizeof a->device_name);
 	sql_copy_text(r, row, ROLLOUT_COLUMN_COUNT + 1, a->firmware_name, sizeof a->firmware_name);
@@ -59,13 +39,12 @@ bool store_assignment_list(struct db *db, const struct page *page, struct assign
 			    "ORDER BY r.id LIMIT $2"};
 	struct sql_args a = {0};
 	put_page(&a, page);
-	void *items = NULL;
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r || !collect(r, sizeof **out, read_assignment, &items, count, err)) {
-		return false;
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
+		read_assignment(r, (int)i, &(*out)[i]);
 	}
-	*out = items;
-	return true;
+	return *out != NULL;
 }
 
 bool store_assignment_get(struct db *db, int64_t rollout_id, struct assignment *out, struct err *err)
@@ -74,11 +53,8 @@ bool store_assignment_get(struct db *db, int64_t rollout_id, struct assignment *
 	struct sql_args a = {0};
 	sql_i64(&a, rollout_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no assignment %" PRId64, rollout_id);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no assignment %" PRId64, rollout_id);
 	}
 	read_assignment(r, 0, out);
 	return true;
@@ -90,9 +66,8 @@ bool store_assignment_get(struct db *db, int64_t rollout_id, struct assignment *
 	"SELECT " TASK_COLUMNS ", d.name, f.name, a.size FROM tasks t JOIN rollouts r ON r.id = t.rollout_id " \
 	"JOIN devices d ON d.id = t.device_id JOIN firmware f ON f.id = t.firmware_id LEFT JOIN artifacts a USING (sha256) "
 
-static void read_task(const PGresult *r, int row, void *out)
+static void read_task(const PGresult *r, int row, struct task_row *t)
 {
-	struct task_row *t = out;
 	rows_task(r, row, &t->task);
 	sql_copy_text(r, row, TASK_COLUMN_COUNT, t->device_name, sizeof t->device_name);
 	sql_copy_text(r, row, TASK_COLUMN_COUNT + 1, t->firmware_name, sizeof t->firmware_name);
@@ -108,13 +83,12 @@ bool store_task_list(struct db *db, const struct page *page, struct task_row **o
 	struct sql_args a = {0};
 	put_page(&a, page);
 	sql_text(&a, page->name);
-	void *items = NULL;
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r || !collect(r, sizeof **out, read_task, &items, count, err)) {
-		return false;
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
+		read_task(r, (int)i, &(*out)[i]);
 	}
-	*out = items;
-	return true;
+	return *out != NULL;
 }
 
 bool store_task_get(struct db *db, int64_t id, struct task_row *out, struct err *err)
@@ -123,19 +97,15 @@ bool store_task_get(struct db *db, int64_t id, struct task_row *out, struct err 
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no task %" PRId64, id);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no task %" PRId64, id);
 	}
 	read_task(r, 0, out);
 	return true;
 }
 
-static void read_happening(const PGresult *r, int row, void *out)
+static void read_happening(const PGresult *r, int row, struct task_happening *h)
 {
-	struct task_happening *h = out;
 	h->at_ms = sql_get_i64(r, row, 0);
 	sql_copy_text(r, row, 1, h->event, sizeof h->event);
 	sql_copy_text(r, row, 2, h->from, sizeof h->from);
@@ -153,20 +123,18 @@ bool store_task_timeline(struct db *db, int64_t id, struct task_happening **out,
 			      "FROM events WHERE task_id = $1 ORDER BY at DESC, ctid DESC LIMIT 1000) latest ORDER BY at, place"};
 	struct sql_args a = {0};
 	sql_i64(&a, id);
-	void *items = NULL;
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r || !collect(r, sizeof **out, read_happening, &items, count, err)) {
-		return false;
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
+		read_happening(r, (int)i, &(*out)[i]);
 	}
-	*out = items;
-	return true;
+	return *out != NULL;
 }
 
 /* ---- audit ---- */
 
-static void read_audit(const PGresult *r, int row, void *out)
+static void read_audit(const PGresult *r, int row, struct audit_row *a)
 {
-	struct audit_row *a = out;
 	a->id = sql_get_i64(r, row, 0);
 	a->at_ms = sql_get_i64(r, row, 1);
 	sql_copy_text(r, row, 2, a->actor.name, sizeof a->actor.name);
@@ -186,11 +154,10 @@ bool store_audit_list(struct db *db, const struct page *page, struct audit_row *
 	sql_i64(&a, page->after);
 	sql_i64(&a, page->limit);
 	sql_text(&a, page->name);
-	void *items = NULL;
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r || !collect(r, sizeof **out, read_audit, &items, count, err)) {
-		return false;
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
+		read_audit(r, (int)i, &(*out)[i]);
 	}
-	*out = items;
-	return true;
+	return *out != NULL;
 }

@@ -30,11 +30,8 @@ static bool read_one(struct db *db, const struct sql *stmt, const char *key, str
 	struct sql_args a = {0};
 	sql_text(&a, key);
 	scoped_result PGresult *r = sql_query(db, stmt, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "nothing has been uploaded as %s", key);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "nothing has been uploaded as %s", key);
 	}
 	*out = (struct artifact){.size = sql_get_i64(r, 0, 2)};
 	return (sql_get_bytes(r, 0, 0, out->sha256, sizeof out->sha256) && sql_get_bytes(r, 0, 1, out->md5, sizeof out->md5)) ||

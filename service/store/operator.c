@@ -1,7 +1,6 @@
 #include "store/operator.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/digest.h"
@@ -53,11 +52,8 @@ bool store_operator_find(struct db *db, const char *name, struct operator_row *o
 	struct sql_args a = {0};
 	sql_text(&a, name);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no user \"%s\"", name);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no user \"%s\"", name);
 	}
 	read_operator(r, 0, out);
 	return true;
@@ -67,18 +63,11 @@ bool store_operator_list(struct db *db, struct operator_row **out, size_t *count
 {
 	static const struct sql select = {"operator_list", "SELECT " OPERATOR_COLUMNS " FROM operators ORDER BY name"};
 	scoped_result PGresult *r = sql_query(db, &select, NULL, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		read_operator(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }
 
 bool store_operator_set_password(struct db *db, int64_t id, const char *password_hash, struct err *err)
@@ -140,26 +129,20 @@ bool store_token_list(struct db *db, int64_t operator_id, struct operator_token 
 	struct sql_args a = {0};
 	sql_i64(&a, operator_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (int i = 0; i < (int)*count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		struct operator_token *t = &(*out)[i];
+		int row = (int)i;
 		*t = (struct operator_token){
-			.id = sql_get_i64(r, i, 0),
+			.id = sql_get_i64(r, row, 0),
 			.operator_id = operator_id,
-			.created_ms = sql_get_i64(r, i, 2),
-			.expires_ms = sql_get_i64(r, i, 3),
-			.revoked_ms = sql_get_i64(r, i, 4),
+			.created_ms = sql_get_i64(r, row, 2),
+			.expires_ms = sql_get_i64(r, row, 3),
+			.revoked_ms = sql_get_i64(r, row, 4),
 		};
-		sql_copy_text(r, i, 1, t->label, sizeof t->label);
+		sql_copy_text(r, row, 1, t->label, sizeof t->label);
 	}
-	return true;
+	return *out != NULL;
 }
 
 bool store_token_revoke(struct db *db, int64_t id, int64_t *operator_id, struct err *err)
@@ -169,11 +152,8 @@ bool store_token_revoke(struct db *db, int64_t id, int64_t *operator_id, struct 
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &update, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return err_set(err, ERR_NOT_FOUND, "there is no token %" PRId64, id);
+	if (!r || PQntuples(r) == 0) {
+		return r && err_set(err, ERR_NOT_FOUND, "there is no token %" PRId64, id);
 	}
 	*operator_id = sql_get_i64(r, 0, 0);
 	return true;

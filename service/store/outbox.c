@@ -56,10 +56,7 @@ static bool run(struct db *db, const struct sql *stmt, const int64_t *tasks, siz
 {
 	struct sql_args a = {0};
 	scoped_list struct sql_list ids;
-	sql_list_init(&ids);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&ids, tasks[i]);
-	}
+	sql_list_ids(&ids, tasks, n);
 	sql_array(&a, &ids);
 	if (extra) {
 		sql_i64(&a, *extra);

@@ -1,7 +1,6 @@
 #include "store/product.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -188,11 +187,8 @@ bool store_product_get(struct db *db, int64_t id, struct product *out, struct er
 	struct sql_args a = {0};
 	sql_i64(&a, id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(id, err);
 	}
 	rows_product(r, 0, out);
 	return true;
@@ -207,16 +203,9 @@ bool store_product_list(struct db *db, const struct page *page, struct product *
 	sql_i64(&a, page->limit);
 	sql_text(&a, page->name);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		rows_product(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }

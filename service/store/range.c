@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -24,11 +23,8 @@ bool store_range_lock(struct db *db, int64_t rollout_id, int64_t *product_id, st
 	struct sql_args a = {0};
 	sql_i64(&a, rollout_id);
 	scoped_result PGresult *r = sql_query(db, &row, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(rollout_id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(rollout_id, err);
 	}
 	*product_id = sql_get_i64(r, 0, 0);
 	return sql_run(db, &writers, &a, err);
@@ -106,12 +102,8 @@ bool store_range_replace(struct db *db, int64_t rollout_id, const struct range_s
 
 static bool read_rows(const PGresult *r, struct range_row **out, size_t *count, struct err *err)
 {
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		struct range_row *row = &(*out)[i];
 		int at = (int)i;
 		row->rollout_id = sql_get_i64(r, at, 0);
@@ -123,7 +115,7 @@ static bool read_rows(const PGresult *r, struct range_row **out, size_t *count, 
 			sql_copy_text(r, at, 6, row->said, sizeof row->said);
 		}
 	}
-	return true;
+	return *out != NULL;
 }
 
 bool store_range_may(struct db *db, int64_t rollout_id, struct err *err)
@@ -148,7 +140,7 @@ bool store_range_list(struct db *db, int64_t rollout_id, const struct page *page
 		return false;
 	}
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	return r && read_rows(r, out, count, err);
+	return read_rows(r, out, count, err);
 }
 
 /* "{"","C","C8",...}": all that it begins with, itself among them. */
@@ -183,5 +175,5 @@ bool store_range_naming(struct db *db, const char *identifier, const struct page
 	sql_i64_or_null(&a, page->product_id);
 	sql_i64(&a, page->limit);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	return r && read_rows(r, out, count, err);
+	return read_rows(r, out, count, err);
 }

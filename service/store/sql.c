@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/err.h"
 #include "common/text.h"
 
 enum { LIST_MAX = 256 << 20 };
@@ -77,6 +78,14 @@ void sql_list_i64(struct sql_list *l, int64_t v)
 {
 	separate(l);
 	buf_put_i64(&l->text, v);
+}
+
+void sql_list_ids(struct sql_list *l, const int64_t *ids, size_t n)
+{
+	sql_list_init(l);
+	for (size_t i = 0; i < n; i++) {
+		sql_list_i64(l, ids[i]);
+	}
 }
 
 void sql_list_text(struct sql_list *l, const char *s)
@@ -196,6 +205,17 @@ void sql_copy_field(struct buf *line, const char *s, size_t len)
 			buf_putc(line, s[i]);
 		}
 	}
+}
+
+void *sql_rows(const PGresult *r, size_t size, size_t *count, struct err *err)
+{
+	size_t n = r ? (size_t)PQntuples(r) : 0;
+	void *rows = r ? calloc(n + 1, size) : NULL;
+	if (r && !rows) {
+		err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	*count = rows ? n : 0;
+	return rows;
 }
 
 int64_t sql_get_i64(const PGresult *r, int row, int col)

@@ -42,6 +42,7 @@ struct sql_list {
 };
 void sql_list_init(struct sql_list *l);
 void sql_list_free(struct sql_list *l);
+void sql_list_ids(struct sql_list *l, const int64_t *ids, size_t n); /* instead of sql_list_init(): a list of these */
 void sql_list_i64(struct sql_list *l, int64_t v);
 void sql_list_text(struct sql_list *l, const char *s);
 void sql_list_text_or_null(struct sql_list *l, const char *s); /* "" -> NULL */
@@ -79,6 +80,9 @@ PGconn *sql_conn(struct db *db);
 bool sql_is_own_backend(const struct db *db, int pid);
 void sql_clear_(PGresult **r);
 #define scoped_result scoped(sql_clear_)
+
+/* Zeroed room for all rows of r, in a fresh array: the caller frees. NULL and no rows: r is NULL, whose err stands, or out of memory. */
+void *sql_rows(const PGresult *r, size_t size, size_t *count, struct err *err);
 
 /* Cells of a text-format result. NULL cells read as 0, "" and false. */
 int64_t sql_get_i64(const PGresult *r, int row, int col);

@@ -1,7 +1,6 @@
 #include "store/standing.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -9,14 +8,6 @@
 #include "model/listing.h"
 #include "store/rows.h"
 #include "store/sql.h"
-
-static void fill_ids(struct sql_list *list, const int64_t *ids, size_t n)
-{
-	sql_list_init(list);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(list, ids[i]);
-	}
-}
 
 static bool none(int64_t id, struct err *err)
 {
@@ -78,11 +69,8 @@ bool store_standing_lock(struct db *db, int64_t rollout_id, struct rollout *out,
 	struct sql_args a = {0};
 	sql_i64(&a, rollout_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(rollout_id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(rollout_id, err);
 	}
 	rows_rollout(r, 0, out);
 	return true;
@@ -117,18 +105,11 @@ bool store_standing_tasks(struct db *db, int64_t rollout_id, int64_t after, size
 	sql_i64(&a, after);
 	sql_i64(&a, (int64_t)max);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		rows_task(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }
 
 bool store_standing_adopt(struct db *db, const int64_t *tasks, size_t n, int64_t to, struct err *err)
@@ -137,7 +118,7 @@ bool store_standing_adopt(struct db *db, const int64_t *tasks, size_t n, int64_t
 					  "UPDATE tasks SET rollout_id = $2, offers = 1, rev = rev + 1 WHERE id = ANY($1::bigint[])"};
 	struct sql_args a = {0};
 	scoped_list struct sql_list list;
-	fill_ids(&list, tasks, n);
+	sql_list_ids(&list, tasks, n);
 	sql_array(&a, &list);
 	sql_i64(&a, to);
 	return sql_run(db, &update, &a, err);
@@ -149,7 +130,7 @@ bool store_standing_hold(struct db *db, const int64_t *rollouts, size_t n, int64
 							   " ORDER BY id FOR SHARE"};
 	struct sql_args a = {0};
 	scoped_list struct sql_list list;
-	fill_ids(&list, rollouts, n);
+	sql_list_ids(&list, rollouts, n);
 	sql_array(&a, &list);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
 	*count = r ? (size_t)PQntuples(r) : 0;
@@ -184,18 +165,11 @@ bool store_standing_list(struct db *db, const struct page *page, struct standing
 	sql_i64(&a, page->limit);
 	sql_i64_or_null(&a, page->product_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count + 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		read_row(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }
 
 bool store_standing_get(struct db *db, int64_t rollout_id, struct standing_row *out, struct err *err)
@@ -204,11 +178,8 @@ bool store_standing_get(struct db *db, int64_t rollout_id, struct standing_row *
 	struct sql_args a = {0};
 	sql_i64(&a, rollout_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(rollout_id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(rollout_id, err);
 	}
 	read_row(r, 0, out);
 	return true;

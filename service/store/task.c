@@ -1,6 +1,5 @@
 #include "store/task.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -18,38 +17,23 @@ static const struct sql lock_of_devices = {"tasks_lock",
 static const struct sql lock_named = {"tasks_lock_named",
 				      "SELECT " TASK_COLUMNS " FROM tasks t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR UPDATE"};
 
-static void fill_ids(struct sql_list *list, const int64_t *ids, size_t n)
-{
-	sql_list_init(list);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(list, ids[i]);
-	}
-}
-
 bool store_tasks_lock(struct db *db, const struct task_wish *wish, struct task **out, size_t *count, struct err *err)
 {
 	struct sql_args a = {0};
 	scoped_list struct sql_list devices;
 	scoped_list struct sql_list tasks;
-	fill_ids(&devices, wish->devices, wish->device_count);
-	fill_ids(&tasks, wish->tasks, wish->task_count);
+	sql_list_ids(&devices, wish->devices, wish->device_count);
+	sql_list_ids(&tasks, wish->tasks, wish->task_count);
 	if (wish->device_count) {
 		sql_array(&a, &devices);
 	}
 	sql_array(&a, &tasks);
 	scoped_result PGresult *r = sql_query(db, wish->device_count ? &lock_of_devices : &lock_named, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count ? *count : 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		rows_task(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }
 
 static const struct sql lock_devices = {"orders_lock_devices",
@@ -61,7 +45,7 @@ static bool lock_present(struct db *db, const struct sql *stmt, const int64_t *i
 {
 	struct sql_args a = {0};
 	scoped_list struct sql_list list;
-	fill_ids(&list, ids, n);
+	sql_list_ids(&list, ids, n);
 	sql_array(&a, &list);
 	scoped_result PGresult *r = sql_query(db, stmt, &a, err);
 	*count = r ? (size_t)PQntuples(r) : 0;
@@ -146,24 +130,14 @@ bool store_assignments_lock(struct db *db, const int64_t *devices, size_t n, str
 {
 	struct sql_args a = {0};
 	scoped_list struct sql_list ids;
-	sql_list_init(&ids);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&ids, devices[i]);
-	}
+	sql_list_ids(&ids, devices, n);
 	sql_array(&a, &ids);
 	scoped_result PGresult *r = sql_query(db, &lock_assignments, &a, err);
-	if (!r) {
-		return false;
-	}
-	*count = (size_t)PQntuples(r);
-	*out = calloc(*count ? *count : 1, sizeof **out);
-	if (!*out) {
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < *count; i++) {
+	*out = sql_rows(r, sizeof **out, count, err);
+	for (size_t i = 0; *out && i < *count; i++) {
 		rows_rollout(r, (int)i, &(*out)[i]);
 	}
-	return true;
+	return *out != NULL;
 }
 
 static const struct sql describe_rollouts = {
@@ -191,10 +165,7 @@ bool store_rollouts_end(struct db *db, const int64_t *ids, size_t n, const char 
 {
 	struct sql_args a = {0};
 	scoped_list struct sql_list list;
-	sql_list_init(&list);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&list, ids[i]);
-	}
+	sql_list_ids(&list, ids, n);
 	sql_array(&a, &list);
 	sql_text(&a, reason);
 	return sql_run(db, &end_rollouts, &a, err);

@@ -142,10 +142,7 @@ bool store_devices_tasked(struct db *db, const int64_t *devices, size_t n, int64
 {
 	scoped_list struct sql_list ids;
 	struct sql_args a = {0};
-	sql_list_init(&ids);
-	for (size_t i = 0; i < n; i++) {
-		sql_list_i64(&ids, devices[i]);
-	}
+	sql_list_ids(&ids, devices, n);
 	sql_array(&a, &ids);
 	scoped_result PGresult *r = sql_query(db, &tasked, &a, err);
 	*count = r ? (size_t)PQntuples(r) : 0;

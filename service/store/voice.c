@@ -131,11 +131,8 @@ bool store_voice_get(struct db *db, int64_t product_id, struct voice *out, struc
 	struct sql_args a = {0};
 	sql_i64(&a, product_id);
 	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r) {
-		return false;
-	}
-	if (PQntuples(r) == 0) {
-		return none(product_id, err);
+	if (!r || PQntuples(r) == 0) {
+		return r && none(product_id, err);
 	}
 	read_row(r, out);
 	return true;
