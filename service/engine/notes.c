@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "engine/op.h"
 #include "engine/private.h"
+#include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_device.h"
 #include "metrics/metrics.h"
@@ -93,24 +94,23 @@ static struct note *note_of(struct notes *n, int64_t device_id)
 	return note;
 }
 
-static void mark(struct engine *e, int64_t device_id, bool noted)
+static bool mark(struct engine *e, int64_t device_id, bool noted)
 {
 	fleet_read(e->fleet);
 	const struct device_entry *device = fleet_device_by_id(e->fleet, device_id);
-	if (device) {
-		fleet_set_noted(device, noted);
-	}
+	bool passed = device && fleet_set_noted(device, noted);
 	fleet_done(e->fleet);
+	return passed;
 }
 
-/* Written: unless the device has told something else meanwhile, the rows are right again. */
-static void settle(struct engine *e, int64_t device_id)
+/* Written: unless the device has told something else meanwhile, the rows are right again. True: one has been passed over, and is to be
+ * read. */
+static bool settle(struct engine *e, int64_t device_id)
 {
 	pthread_mutex_lock(&e->notes->lock);
-	if (!map_get(&e->notes->by_device, (uint64_t)device_id)) {
-		mark(e, device_id, false);
-	}
+	bool passed = !map_get(&e->notes->by_device, (uint64_t)device_id) && mark(e, device_id, false);
 	pthread_mutex_unlock(&e->notes->lock);
+	return passed;
 }
 
 static void count_coalesced(const struct note *note)
@@ -152,18 +152,16 @@ bool notes_put_told(struct engine *e, int64_t device_id, const struct told *told
 		note->told = copy;
 		note->fingerprint = fingerprint;
 		copy = old;
-		mark(e, device_id, true);
-	}
-	pthread_mutex_unlock(&e->notes->lock);
-	free(copy);
-	if (note) {
-		fleet_read(e->fleet);
+		fleet_read(e->fleet); /* with the lock: the last one that is noted is the one that is shown */
 		const struct device_entry *device = fleet_device_by_id(e->fleet, device_id);
 		if (device) {
+			fleet_set_noted(device, true);
 			fleet_note_told(device, fingerprint);
 		}
 		fleet_done(e->fleet);
 	}
+	pthread_mutex_unlock(&e->notes->lock);
+	free(copy);
 	return note != NULL;
 }
 
@@ -212,6 +210,7 @@ struct flush {
 	struct told_fact facts[FLUSH_MAX];
 	struct version_fact versions[FLUSH_MAX];
 	size_t fact_count, version_count;
+	int64_t position; /* of its change, once it is committed; 0 = none */
 };
 
 /* Takes some notes out. */
@@ -348,8 +347,6 @@ static void gather(struct flush *f)
 	}
 }
 
-/* For all replicas, this one too: a row that was read before this commit may be on its way into the snapshot, and a fingerprint that is not
- * the row's would let news pass as known. */
 static bool write_changes(struct flush *f, struct db *db, struct err *err)
 {
 	size_t n = 0;
@@ -358,7 +355,7 @@ static bool write_changes(struct flush *f, struct db *db, struct err *err)
 			f->ids[n++] = f->notes[i]->device_id;
 		}
 	}
-	return !n || store_change(db, CHANGE_DEVICE, f->ids, n, false, NULL, err);
+	return !n || store_change(db, CHANGE_DEVICE, f->ids, n, false, &f->position, err);
 }
 
 /* One transaction; nobody waits for it, so it does not wait for the disk: what a crash of the database takes back the feed sees. */
@@ -383,20 +380,27 @@ static bool write_rows(struct flush *f, struct db *db, struct err *err)
 	return err->kind == ERR_CONFLICT && commit_rows(f, db, true, err); /* a device is gone: the others are not held up */
 }
 
+/* The change is for all replicas, and this one need not read it: the snapshot has had the fingerprints since they were noted. Unless a row
+ * that was read before the commit is on its way there, or one was passed over that says more than what is written now; and versions other
+ * ways have, too. A fingerprint that is not the row's would let news pass as known. */
 static bool flush(struct engine *e, struct flush *f, struct db *db)
 {
 	struct err err = {0};
 	bool ok = part_with_reports(e, f, db, &err) && write_rows(f, db, &err);
+	bool shown = ok && f->position && f->version_count == 0 && feed_is_quiet(e->feed);
 	for (size_t i = 0; i < f->count; i++) {
 		struct note *note = f->notes[i];
 		bool held = note->told || *note->version; /* more than what went its own way */
 		metrics_add(METRIC_NOTES_WRITTEN, ok && held ? 1 : 0);
 		if (!ok && held) {
 			note_again(e->notes, note);
-		} else if (!note->flying) {
-			settle(e, note->device_id);
+		} else if (note->flying || settle(e, note->device_id)) {
+			shown = false;
 		}
 		free_note(note);
+	}
+	if (shown) {
+		feed_applied(e->feed, f->position);
 	}
 	if (!ok) {
 		log_warn("what devices told is not written; tried again", LOG_U("devices", f->count), LOG_S("error", err.text));

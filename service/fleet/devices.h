@@ -14,6 +14,7 @@ enum {
 	DEVICE_SEEN = 1,   /* seen_s is newer than the database's */
 	DEVICE_ONLINE = 2, /* the broker says it is connected */
 	DEVICE_NOTED = 4,  /* version and told are newer than the database's */
+	DEVICE_PASSED = 8, /* and a row that said something else has been passed over */
 };
 
 /* What every poll reads comes last, so that it is in one line of the cache for three records of four. */

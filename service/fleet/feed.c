@@ -30,6 +30,7 @@ struct feed {
 	int64_t look_at; /* monotonic ms: when to look without being told */
 	_Atomic(bool) stop;
 	_Atomic(bool) up;
+	_Atomic(bool) reading;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t moved;
 	int64_t position;
@@ -110,6 +111,11 @@ bool feed_wait(struct feed *f, int64_t pos, int64_t timeout_ms)
 	bool shown = f->position >= pos;
 	pthread_mutex_unlock(&f->lock);
 	return shown;
+}
+
+bool feed_is_quiet(const struct feed *f)
+{
+	return !f->reading;
 }
 
 bool feed_is_up(const struct feed *f)
@@ -215,6 +221,14 @@ static bool catch_up(struct feed *f, struct err *err)
 	return follow(f, err);
 }
 
+static bool reading(struct feed *f, bool (*work)(struct feed *, struct err *), struct err *err)
+{
+	f->reading = true;
+	bool ok = work(f, err);
+	f->reading = false;
+	return ok;
+}
+
 static void lost(struct feed *f, struct err *err)
 {
 	if (f->up) {
@@ -232,7 +246,7 @@ static void *feed_main(void *arg)
 	while (!f->stop) {
 		if (!f->up) {
 			db_rollback(f->rows.db);
-			if (!db_revive(f->rows.db, &err) || !catch_up(f, &err)) {
+			if (!db_revive(f->rows.db, &err) || !reading(f, catch_up, &err)) {
 				lost(f, &err);
 				continue;
 			}
@@ -244,7 +258,7 @@ static void *feed_main(void *arg)
 		bool alive = store_feed_wait(f->rows.db, f->wake, left > 0 ? (int)left : 0, &look);
 		if (alive && !f->stop && (look || clock_mono_ms() >= f->look_at)) {
 			f->look_at = clock_mono_ms() + LOOK_MS;
-			alive = follow(f, &err);
+			alive = reading(f, follow, &err);
 		}
 		if (!alive) {
 			lost(f, &err);

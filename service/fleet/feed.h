@@ -25,6 +25,9 @@ void feed_applied(struct feed *feed, int64_t pos);
 /* Waits until the snapshot shows pos, at most timeout_ms. Any thread. */
 bool feed_wait(struct feed *feed, int64_t pos, int64_t timeout_ms);
 
+/* No row that was read before this call is still on its way into the snapshot. Any thread. */
+bool feed_is_quiet(const struct feed *feed);
+
 /* Is the feed's connection to the database up? */
 bool feed_is_up(const struct feed *feed);
 

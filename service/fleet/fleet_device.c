@@ -74,14 +74,12 @@ void fleet_note_told(const struct device_entry *e, uint64_t told)
 	__atomic_store_n(&own->told, told, __ATOMIC_RELAXED);
 }
 
-static void set_mark(const struct device_entry *e, uint8_t mark, bool on)
+/* Returns the marks before. */
+static uint8_t set_mark(const struct device_entry *e, uint8_t mark, bool on)
 {
 	struct device_entry *own = (struct device_entry *)(uintptr_t)e;
-	if (on) {
-		__atomic_fetch_or(&own->marks, mark, __ATOMIC_RELAXED);
-	} else {
-		__atomic_fetch_and(&own->marks, (uint8_t)~mark, __ATOMIC_RELAXED);
-	}
+	return on ? __atomic_fetch_or(&own->marks, mark, __ATOMIC_RELAXED)
+		  : __atomic_fetch_and(&own->marks, (uint8_t)~mark, __ATOMIC_RELAXED);
 }
 
 bool fleet_is_online(const struct device_entry *e)
@@ -94,9 +92,9 @@ void fleet_set_online(const struct device_entry *e, bool online)
 	set_mark(e, DEVICE_ONLINE, online);
 }
 
-void fleet_set_noted(const struct device_entry *e, bool noted)
+bool fleet_set_noted(const struct device_entry *e, bool noted)
 {
-	set_mark(e, DEVICE_NOTED, noted);
+	return set_mark(e, noted ? DEVICE_NOTED : DEVICE_NOTED | DEVICE_PASSED, noted) & DEVICE_PASSED;
 }
 
 void fleet_all_offline(struct fleet *f)
@@ -176,6 +174,8 @@ bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 		set_binding(e, row->bound, row->auto_update, row->pin);
 		if (!noted) {
 			fleet_note_told(e, row->told);
+		} else if (strcmp(version, row->version) != 0 || fleet_told(e) != row->told) {
+			set_mark(e, DEVICE_PASSED, true);
 		}
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));

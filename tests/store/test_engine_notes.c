@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "engine/notes.h"
 #include "engine/private.h"
+#include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_device.h"
 #include "metrics/metrics.h"
@@ -126,6 +127,124 @@ static void another_replica_follows(void **state)
 	assert_true(shown(r, device) == told_fingerprint(&t));
 }
 
+/* --- the own replica and the rows that it has written --- */
+
+/* Nobody is told of it: who shows it has read the row. */
+static void block_unheard(const char *device)
+{
+	site_run("UPDATE devices SET blocked_at = now() WHERE id = %" PRId64, site_id(device));
+}
+
+static bool is_blocked(const char *device)
+{
+	fleet_read(r->engine->fleet);
+	bool blocked = fleet_device(r->engine->fleet, device)->blocked;
+	fleet_done(r->engine->fleet);
+	return blocked;
+}
+
+static bool runs(const char *device, const char *version)
+{
+	fleet_read(r->engine->fleet);
+	bool same = strcmp(fleet_device_version(r->engine->fleet, fleet_device(r->engine->fleet, device)), version) == 0;
+	fleet_done(r->engine->fleet);
+	return same;
+}
+
+static void until_followed(void)
+{
+	assert_true(feed_wait(r->engine->feed, site_number("SELECT max(pos) FROM changes"), SITE_WAIT_MS));
+}
+
+static void settle_down(void)
+{
+	until_nothing_waits();
+	for (int i = 0; i < 10; i++) {
+		site_pause();
+	}
+}
+
+/* The feed may be looking by itself just then, and reads them: that is allowed, but not every time. */
+static void the_own_facts_are_not_read_again(void **state)
+{
+	(void)state;
+	int skipped = 0;
+	for (int i = 0; i < 4; i++) {
+		const char *device = site_device();
+		struct told t = sample(10 + i);
+		block_unheard(device);
+		assert_true(notes_put_told(r->engine, site_id(device), &t));
+		until_written(site_id(device), told_fingerprint(&t));
+		settle_down();
+		until_followed();
+		assert_true(shown(r, device) == told_fingerprint(&t));
+		skipped += !is_blocked(device);
+	}
+	assert_in_range(skipped, 1, 4);
+}
+
+static void they_are_while_older_rows_may_be_on_their_way(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct told t = sample(20);
+	struct pg_hold *hold = pg_hold(site_uri, "LOCK TABLE forced_fixes IN ACCESS EXCLUSIVE MODE");
+	site_run("SELECT change_append('forced_fix', '{1}'), pg_notify('otad', '')");
+	for (int64_t deadline = 0; feed_is_quiet(r->engine->feed);) {
+		assert_true(site_in_time(&deadline));
+		site_pause();
+	}
+	block_unheard(device);
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	until_written(site_id(device), told_fingerprint(&t));
+	settle_down();
+	pg_let_go(&hold);
+	until_followed();
+	assert_true(shown(r, device) == told_fingerprint(&t));
+	assert_true(is_blocked(device));
+}
+
+/* Somebody else's news of the device came while its own were still to be written. */
+static void they_are_where_a_row_was_passed_over(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct told t = sample(30);
+	struct pg_hold *hold = pg_hold(site_uri, "LOCK TABLE device_facts IN SHARE MODE"); /* reading goes on */
+	assert_true(notes_put_told(r->engine, site_id(device), &t));
+	site_run("UPDATE devices SET version = '3.3' WHERE id = %" PRId64 "; SELECT change_append('device', '{%" PRId64
+		 "}'), pg_notify('otad', '')",
+		 site_id(device), site_id(device));
+	until_followed();
+	assert_true(runs(device, "1.0"));
+	pg_let_go(&hold);
+	until_written(site_id(device), told_fingerprint(&t));
+	settle_down();
+	until_followed();
+	assert_true(runs(device, "3.3"));
+	assert_true(shown(r, device) == told_fingerprint(&t));
+}
+
+/* A whole reload while news are being written neither takes them back nor leaves them unread. */
+static void a_reload_in_the_middle_takes_nothing_back(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	struct told t = sample(40);
+	for (int i = 0; i < 20; i++) {
+		t.flash_size++;
+		assert_true(notes_put_told(r->engine, site_id(device), &t));
+		site_run("SELECT change_append('device', '{}'), pg_notify('otad', '')");
+		if (i % 5 == 4) {
+			until_written(site_id(device), told_fingerprint(&t));
+		}
+		assert_true(shown(r, device) == told_fingerprint(&t));
+	}
+	settle_down();
+	until_followed();
+	assert_true(shown(r, device) == told_fingerprint(&t));
+}
+
 /* Facts and versions of all devices at once: none is dropped, each is counted. */
 static void a_whole_fleet_s_news_are_written(void **state)
 {
@@ -222,6 +341,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SITE_TEST(facts_are_shown_at_once_and_read_back_as_they_were_told),
 		SITE_TEST(another_replica_follows),
+		SITE_TEST(the_own_facts_are_not_read_again),
+		SITE_TEST(they_are_while_older_rows_may_be_on_their_way),
+		SITE_TEST(they_are_where_a_row_was_passed_over),
+		SITE_TEST(a_reload_in_the_middle_takes_nothing_back),
 		SITE_TEST(a_late_right_version_still_turns_a_task_that_was_given_up),
 		SITE_TEST(evidence_waits_for_the_database_and_then_moves_its_task),
 		SITE_TEST(what_is_full_says_so_and_is_written_when_the_database_is_back),

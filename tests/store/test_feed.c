@@ -449,6 +449,28 @@ static void what_we_applied_ourselves_is_not_read_again(void **state)
 	assert_in_range(skipped, 1, 5);
 }
 
+static bool d6_is_shown(void)
+{
+	return d6_is_there() && feed_is_quiet(feed);
+}
+
+static void it_is_not_quiet_while_rows_are_on_their_way(void **state)
+{
+	(void)state;
+	int64_t deadline = clock_mono_ms() + WAIT_MS;
+	change("BEGIN; LOCK TABLE devices IN ACCESS EXCLUSIVE MODE; INSERT INTO devices (name, product_id, client_id) VALUES ('d6', 1, "
+	       "'d6')");
+	pg_run(uri, "SELECT change_append('device', '{6}'), pg_notify('otad', '')");
+	while (feed_is_quiet(feed)) {
+		assert_true(clock_mono_ms() < deadline);
+		usleep(2000);
+	}
+	assert_false(feed_wait(feed, 21, 50));
+	assert_false(feed_is_quiet(feed));
+	change("COMMIT");
+	until(d6_is_shown);
+}
+
 static void bulk_work_is_one_change_and_one_load(void **state)
 {
 	(void)state;
@@ -547,6 +569,7 @@ int main(void)
 		FOLLOWED(a_device_s_binding_and_facts_are_followed),
 		FOLLOWED(odd_texts_come_whole_through_a_full_load),
 		FOLLOWED(what_we_applied_ourselves_is_not_read_again),
+		FOLLOWED(it_is_not_quiet_while_rows_are_on_their_way),
 		FOLLOWED(bulk_work_is_one_change_and_one_load),
 		FOLLOWED(a_follower_that_missed_trimmed_changes_reads_everything),
 		FOLLOWED(a_follower_that_missed_nothing_that_is_gone_only_reads_on),

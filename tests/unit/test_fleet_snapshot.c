@@ -108,10 +108,33 @@ static void a_row_does_not_take_back_what_is_still_to_be_written(void **state)
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_true(fleet_told(e) == 7 && e->epoch == 8);
 	assert_string_equal(fleet_device_version(fleet, e), "2.0");
-	fleet_set_noted(e, false);
+	assert_true(fleet_set_noted(e, false)); /* it said something else */
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_true(fleet_told(e) == 5);
 	assert_string_equal(fleet_device_version(fleet, e), "1.0");
+}
+
+static void a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_written(void **state)
+{
+	(void)state;
+	const struct device_entry *e = fleet_device(fleet, "esp-2");
+	struct fleet_device same = {.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .version = "2.0", .told = 7};
+	struct fleet_device version = same;
+	struct fleet_device told = same;
+	version.version = "2.1";
+	told.told = 8;
+	fleet_set_version(fleet, e->id, "2.0");
+	fleet_note_told(e, 7);
+	const struct fleet_device *rows[] = {&version, &told, &same};
+	for (size_t i = 0; i < 3; i++) {
+		bool differs = rows[i] != &same;
+		fleet_set_noted(e, true);
+		assert_true(fleet_put_device_row(fleet, rows[i]));
+		assert_true(fleet_put_device_row(fleet, &same));
+		fleet_set_noted(e, true); /* once more */
+		assert_int_equal(fleet_set_noted(e, false), differs);
+		assert_false(fleet_set_noted(e, false));
+	}
 }
 
 static void binding_mac_and_facts_are_set_one_by_one(void **state)
@@ -472,6 +495,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_row_sets_all_that_is_kept_of_a_device),
 		TEST(a_row_does_not_take_back_what_is_still_to_be_written),
+		TEST(a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_written),
 		TEST(binding_mac_and_facts_are_set_one_by_one),
 		TEST(an_older_row_of_a_task_is_ignored),
 		TEST(an_ended_task_does_not_come_back),
