@@ -154,6 +154,40 @@ static bool check_hook_secret(const struct config *c, struct err *err)
 		       SECRET_MAX);
 }
 
+static bool check_callback_url(const char *url, size_t len, struct err *err)
+{
+	enum { URL_MAX = 512 };
+	size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+	size_t host = scheme ? strcspn(url + scheme, "/?#@, ") : 0;
+	const char *tail = url + scheme + host;
+	bool good = host > 0 && url[scheme] != ':' && *tail != '#' && *tail != '@' && len <= URL_MAX && !memchr(url, '#', len);
+	for (size_t i = 0; good && i < len; i++) {
+		good = url[i] > ' ' && url[i] < 0x7f && !strchr("\"\\<>", url[i]);
+	}
+	return good || err_set(err, ERR_INVALID,
+			       "callback_urls: must be http(s)://host[:port][/path][?query] each, without user or #, at most %d bytes, "
+			       "commas between",
+			       URL_MAX);
+}
+
+static bool check_callbacks(const struct config *c, struct err *err)
+{
+	enum { SECRET_MIN = 16, SECRET_MAX = 128 };
+	const char *at = c->callback_urls;
+	for (size_t len; at += strspn(at, ", "), (len = strcspn(at, ", ")) > 0; at += len) {
+		if (!check_callback_url(at, len, err)) {
+			return false;
+		}
+	}
+	if (!secret_is_set(&c->callback_secret)) {
+		return true;
+	}
+	size_t len = strlen(c->callback_secret.reveal);
+	return (len >= SECRET_MIN && len <= SECRET_MAX && text_is_printable(c->callback_secret.reveal, len)) ||
+	       err_set(err, ERR_INVALID, "callback_secret: must be %d to %d printable characters (openssl rand -hex 32)", SECRET_MIN,
+		       SECRET_MAX);
+}
+
 /* What a device can parse: it aborts at a scheme and at a port that is no number, and knows no IPv6 (protocols/xiaozhi.md 3, 4). */
 static bool check_endpoint(const struct config *c, struct err *err)
 {
@@ -191,6 +225,6 @@ bool config_check(struct config *c, struct err *err)
 	return check_http_address(c, err) && check_trusted_proxies(c, err) && check_public_url(c, err) && check_log(c, err) &&
 	       check_tls(c, err) && check_mqtt_tls(c, err) && check_hook_secret(c, err) &&
 	       check_not_empty("mqtt_host", c->mqtt_host, err) && check_not_empty("mqtt_client_id", c->mqtt_client_id, err) &&
-	       check_client_id(c->mqtt_client_id, err) && check_endpoint(c, err) && check_xiaozhi(c, err) &&
+	       check_client_id(c->mqtt_client_id, err) && check_callbacks(c, err) && check_endpoint(c, err) && check_xiaozhi(c, err) &&
 	       check_not_empty("cache_dir", c->cache_dir, err);
 }

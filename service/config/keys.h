@@ -52,6 +52,10 @@
 	X(mqtt_public_endpoint, text, "", 0, 0, 1,                                                                             \
 	  "host[:port] Xiaozhi devices reach the broker by; 8883 or none = TLS; empty = public_url's host and mqtt_port")      \
 	X(xiaozhi_group, text, "GID_otad", 0, 0, 1, "GROUP in Xiaozhi devices' client ids: GROUP@@@mac@@@uuid")                \
+	X(callback_urls, text, "", 0, 0, 1,                                                                                    \
+	  "URLs that are told of direct uploads if the form asks for it, commas between; empty = nobody is called")            \
+	X(callback_secret, secret, "", 0, 0, 1, "signs what they are told (better: callback_secret_file)")                     \
+	X(callback_secret_file, text, "", 0, 0, 1, "file whose first line is it: 16 to 128 printable characters")              \
 	X(timezone, text, "Asia/Shanghai", 0, 0, 0, "zone of the clock that Xiaozhi devices are given, as in zoneinfo")        \
 	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
 	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \

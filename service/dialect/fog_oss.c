@@ -12,10 +12,12 @@
 #include "common/text.h"
 #include "config/config.h"
 #include "dialect/auth.h"
+#include "dialect/fog_callback.h"
 #include "dialect/fog_envelope.h"
 #include "dialect/fog_oss_error.h"
 #include "dialect/fog_oss_post.h"
 #include "dialect/fog_policy.h"
+#include "engine/callback.h"
 #include "engine/deliver.h"
 #include "engine/engine.h"
 #include "engine/objects.h"
@@ -80,11 +82,14 @@ static void hand_out(struct http_request *req, struct worker *worker, void *ctx)
 	char signature[OBJECTS_SIGNATURE_SIZE];
 	char access[OBJECTS_ACCESS_SIZE];
 	char host[FOG_OSS_HOST_SIZE];
+	char target[CALLBACK_URL_SIZE] = "";
+	char callback[FOG_CALLBACK_SIZE];
 	int64_t expire = clock_wall_ms() / 1000 + FOG_OSS_TOKEN_S;
 	struct fog_policy p = {.expires_ms = expire * 1000, .min = 1, .max = engine_config(engine)->upload_max};
 	auth_actor(req, &actor);
 	text_copy(p.prefix, sizeof p.prefix, FOG_OSS_DIR);
-	if (!text_copy(p.issuer, sizeof p.issuer, actor.name) || !fog_policy_encode(&p, policy)) {
+	callback_first(engine, target);
+	if (!text_copy(p.issuer, sizeof p.issuer, actor.name) || !fog_policy_encode(&p, policy) || !fog_callback_encode(target, callback)) {
 		fog_refuse_err(req, &(struct err){.kind = ERR_INTERNAL, .text = "the policy is too long"});
 		return;
 	}
@@ -102,7 +107,7 @@ static void hand_out(struct http_request *req, struct worker *worker, void *ctx)
 	buf_puts(&out, ",\"expire\":");
 	buf_put_i64(&out, expire);
 	put_member(&out, "dir", FOG_OSS_DIR);
-	put_member(&out, "callback", FOG_OSS_CALLBACK);
+	put_member(&out, "callback", callback);
 	buf_putc(&out, '}');
 	fog_send(req, &out);
 }

@@ -24,6 +24,7 @@ static const struct {
 	[OSS_NO_KEY] = {"NoSuchKey", 404},
 	[OSS_NO_METHOD] = {"MethodNotAllowed", 405},
 	[OSS_BUSY] = {"ServiceUnavailable", 503},
+	[OSS_CALLBACK_FAILED] = {"CallbackFailed", 203},
 	[OSS_INTERNAL] = {"InternalError", 500},
 };
 

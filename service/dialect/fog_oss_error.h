@@ -26,6 +26,7 @@ enum oss_code {
 	OSS_NO_KEY,
 	OSS_NO_METHOD,
 	OSS_BUSY,
+	OSS_CALLBACK_FAILED, /* the object is there all the same */
 	OSS_INTERNAL,
 };
 

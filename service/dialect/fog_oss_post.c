@@ -8,12 +8,18 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/digest.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/scoped.h"
 #include "common/text.h"
+#include "dialect/fog_callback.h"
 #include "dialect/fog_policy.h"
+#include "engine/callback.h"
 #include "engine/objects.h"
 #include "engine/upload.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "metrics/metrics.h"
 #include "model/nouns.h"
 
 enum field { KEY, POLICY, ACCESS, SIGNATURE, STATUS, CALLBACK, FIELDS };
@@ -48,6 +54,9 @@ struct form {
 	bool stranger; /* counted as one */
 	bool there[FIELDS];
 	char value[FIELDS][VALUE_SIZE];
+	char callback_text[FOG_CALLBACK_SIZE];
+	struct fog_callback callback;
+	struct fog_vars vars;
 };
 
 static bool refuse(struct form *f, struct err *err, enum oss_code code, const char *message)
@@ -114,6 +123,10 @@ static void *begin(struct http_request *req, struct worker *worker, void *ctx, s
 static bool take_field(void *state, const char *name, const char *value, size_t len, struct err *err)
 {
 	struct form *f = state;
+	if (strncmp(name, "x:", 2) == 0) {
+		fog_vars_put(&f->vars, name, value, len);
+		return true;
+	}
 	for (size_t i = 0; i < FIELDS; i++) {
 		if (!text_equals_nocase(name, names[i])) {
 			continue;
@@ -122,7 +135,9 @@ static bool take_field(void *state, const char *name, const char *value, size_t 
 			return refuse(f, err, OSS_BAD_ARGUMENT, "A field of the form is there twice.");
 		}
 		f->there[i] = true;
-		if (strlen(value) == len && text_copy(f->value[i], VALUE_SIZE, value)) {
+		char *room = i == CALLBACK ? f->callback_text : f->value[i];
+		size_t size = i == CALLBACK ? sizeof f->callback_text : VALUE_SIZE;
+		if (strlen(value) == len && text_copy(room, size, value)) {
 			return true;
 		}
 		return refuse(f, err,
@@ -169,14 +184,34 @@ static bool check_key(struct form *f, const char *file_name, struct err *err)
 	       refuse(f, err, OSS_ACCESS_DENIED, "Invalid according to Policy: Policy Condition failed: [\"starts-with\", \"$key\"].");
 }
 
+/* Rendered once before there is anything to tell, so that what cannot be told is refused before a byte is taken. */
+static bool check_callback(struct form *f, struct err *err)
+{
+	static const char etag[] = "00000000000000000000000000000000";
+	struct err why = {0};
+	bool ok = !*f->callback_text || fog_callback_decode(f->callback_text, &f->callback, &why);
+	if (ok && *f->callback.url) {
+		char text[FOG_CALLBACK_BODY_MAX + 1];
+		struct buf body;
+		const struct fog_posted posted = {.object = f->key, .etag = etag, .size = UINT64_MAX, .vars = &f->vars};
+		buf_init_fixed(&body, text, sizeof text);
+		ok = !callback_is_target(f->engine, f->callback.url)
+			     ? err_set(&why, ERR_INVALID, "this service does not call that callbackUrl")
+		     : f->vars.spoilt ? err_set(&why, ERR_INVALID, "the fields x:... are too many or too long, or not to be sent")
+				      : fog_callback_render(&f->callback, &posted, &body, &why);
+	}
+	if (!ok) {
+		f->refusal->code = OSS_BAD_ARGUMENT;
+		return err_set(err, ERR_INVALID, "The callback configuration is not correct: %.180s.", why.text);
+	}
+	return true;
+}
+
 static bool begin_file(void *state, const char *file_name, struct err *err)
 {
 	struct form *f = state;
-	if (!check_policy(f, err) || !check_key(f, file_name, err)) {
+	if (!check_policy(f, err) || !check_key(f, file_name, err) || !check_callback(f, err)) {
 		return false;
-	}
-	if (*f->value[CALLBACK] && strcmp(f->value[CALLBACK], FOG_OSS_CALLBACK) != 0) {
-		return refuse(f, err, OSS_BAD_ARGUMENT, "This service calls nobody back: leave callback as it was handed out.");
 	}
 	known_now(f);
 	text_copy(f->actor.name, sizeof f->actor.name, f->policy.issuer);
@@ -224,6 +259,51 @@ static void answer(struct form *f, struct http_request *req, const struct artifa
 	http_reply(req, status, "application/xml", out.data, out.len);
 }
 
+/* What the target has to say of it. */
+static bool ask(struct form *f, const struct artifact *artifact, struct buf *answer, struct err *err)
+{
+	char etag[35];
+	int status;
+	scoped(buf_free) struct buf body;
+	buf_init(&body, FOG_CALLBACK_BODY_MAX);
+	fog_oss_etag(artifact, etag);
+	etag[33] = '\0'; /* its quotes are HTTP's */
+	const struct fog_posted posted = {.object = f->key, .etag = etag + 1, .size = (uint64_t)artifact->size, .vars = &f->vars};
+	if (!fog_callback_render(&f->callback, &posted, &body, err)) {
+		return false;
+	}
+	const struct callback_body sent = {fog_callback_type(&f->callback), body.data, body.len};
+	if (!callback_post(f->engine, f->callback.url, &sent, answer, &status, err)) {
+		return false;
+	}
+	if (status != 200) {
+		return err_set(err, ERR_UNAVAILABLE, "Error status : %d", status);
+	}
+	scoped_json struct cJSON *json = json_parse_object(answer->data, answer->len, NULL);
+	return json || err_set(err, ERR_INVALID, "Response body is not valid json format");
+}
+
+/* The object is there. Its target is told, and answers the form in our place. */
+static void call_back(struct form *f, struct http_request *req, const struct artifact *artifact)
+{
+	struct err err = {0};
+	scoped(buf_free) struct buf text;
+	buf_init(&text, CALLBACK_ANSWER_MAX);
+	bool told = ask(f, artifact, &text, &err);
+	char etag[35];
+	fog_oss_etag(artifact, etag);
+	http_reply_header(req, "ETag", etag);
+	if (told) {
+		fog_oss_headers(req);
+		http_reply(req, 200, "application/json", text.data, text.len);
+		return;
+	}
+	metrics_add(METRIC_CALLBACKS_FAILED, 1);
+	log_warn("callback failed; the object is there", LOG_S("key", f->key), LOG_S("error", err.text),
+		 LOG_S("request", f->actor.request));
+	fog_oss_refuse(req, OSS_CALLBACK_FAILED, err.text);
+}
+
 static bool seal(struct form *f, struct worker *worker, struct artifact *out, struct err *err)
 {
 	if (f->bytes < f->policy.min) {
@@ -245,7 +325,7 @@ static void end(void *state, struct worker *worker, struct http_request *req, bo
 	if (!file) {
 		fog_oss_refuse(req, OSS_BAD_FORM, "The form has no file.");
 	} else if (seal(f, worker, &artifact, &err)) {
-		answer(f, req, &artifact);
+		(*f->callback.url ? call_back : answer)(f, req, &artifact);
 	} else if (f->refusal->code != OSS_NONE) {
 		fog_oss_refuse(req, f->refusal->code, err.text);
 	} else {

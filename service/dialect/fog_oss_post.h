@@ -11,10 +11,8 @@ struct artifact;
 enum { FOG_OSS_TOKEN_S = 600 };
 #define FOG_OSS_DIR "ota/"
 
-/* {"callbackUrl":""}: nobody is called back. A form may send it back to us, and no other. */
-#define FOG_OSS_CALLBACK "eyJjYWxsYmFja1VybCI6IiJ9"
-
-/* Fields before the file: key, policy, OSSAccessKeyId, signature; success_action_status and callback may be there, others are passed over.
+/* Fields before the file: key, policy, OSSAccessKeyId, signature; success_action_status, callback and x:... may be there, others are passed
+ * over.
  */
 extern const struct http_upload fog_oss_post;
 

@@ -32,6 +32,7 @@ enum { ENGINE_REPORTING = 4096 };
 struct engine {
 	_Atomic(const struct config *) config; /* replaced by engine_reload() */
 	struct pool *pool;
+	atomic_uint callbacks; /* under way */
 	struct fleet *fleet;
 	struct feed *feed;
 	struct commit *commit;

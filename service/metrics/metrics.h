@@ -68,6 +68,8 @@ struct buf;
 	X(CACHE_FILLS, COUNTER, "otad_cache_fills_total", "", "Artifacts fetched from the database into the cache.")                   \
 	X(CACHE_CORRUPT, COUNTER, "otad_cache_corrupt_total", "", "Cached artifacts found altered and thrown away.")                   \
 	X(UPLOADS, COUNTER, "otad_uploads_total", "", "Firmware uploads sealed.")                                                      \
+	X(CALLBACKS, COUNTER, "otad_callbacks_total", "", "Direct uploads of which the form wanted a URL of ours to be told.")         \
+	X(CALLBACKS_FAILED, COUNTER, "otad_callbacks_failed_total", "", "Of these, those where that failed.")                          \
 	X(LOGIN_FAILURES, COUNTER, "otad_login_failures_total", "", "Refused logins and tokens.")
 
 enum metric {
