@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "common/err.h"
 #include "engine/engine.h"
 #include "http/reply.h"
 #include "http/server.h"
@@ -53,17 +52,6 @@ static void metrics(struct http_request *req, struct worker *worker, void *ctx)
 	buf_free(&out);
 }
 
-static void refuse(struct http_request *req, int status, const struct err *err, void *ctx)
-{
-	(void)ctx;
-	char mem[512];
-	struct buf out;
-	buf_init_fixed(&out, mem, sizeof mem);
-	buf_puts(&out, err->text);
-	buf_putc(&out, '\n');
-	http_reply(req, status, "text/plain; charset=utf-8", out.data, out.len);
-}
-
 static const struct http_route routes[] = {
 	{.method = "GET", .path = "/healthz", .handle = healthz},
 	{.method = "GET", .path = "/readyz", .handle = readyz},
@@ -76,7 +64,6 @@ void ops_dialect(struct http_dialect *out, struct engine *engine)
 		.prefix = "/",
 		.routes = routes,
 		.route_count = sizeof routes / sizeof *routes,
-		.refuse = refuse,
 		.ctx = engine,
 	};
 }

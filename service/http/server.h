@@ -77,7 +77,7 @@ struct http_dialect {
 	 * (401 ...). May be NULL. */
 	bool (*admit)(struct http_request *req, void *ctx);
 	/* Replies an error in the dialect's shape. Used by the server itself for 400, 404, 405, 408, 413, 414, 415, 431, 503, and with the
-	 * kind of err for what an upload refuses; inline, memory only. The route may be NULL. */
+	 * kind of err for what an upload refuses; inline, memory only. The route may be NULL. NULL: the sentence as text/plain. */
 	void (*refuse)(struct http_request *req, int status, const struct err *err, void *ctx);
 	void *ctx;
 	bool private_paths; /* a path may hold a secret: logs show the route's instead */
