@@ -1,12 +1,11 @@
 #include "closing.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/log.h"
 #include "store/db.h"
 
@@ -24,9 +23,8 @@ struct closing {
 /* False: all has ended before. */
 static bool reaches(struct closing *c, int64_t at_ms)
 {
-	struct timespec until = {.tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000 * 1000000)};
 	pthread_mutex_lock(&c->lock);
-	while (!c->over && pthread_cond_timedwait(&c->wake, &c->lock, &until) != ETIMEDOUT) {
+	while (!c->over && cond_wait_until(&c->wake, &c->lock, at_ms)) {
 	}
 	bool over = c->over;
 	pthread_mutex_unlock(&c->lock);
@@ -54,11 +52,7 @@ struct closing *closing_begin(struct db_config *workers, int64_t drain_ms)
 	if (!c) {
 		return NULL;
 	}
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	cond_init(&c->wake);
 	pthread_mutex_init(&c->lock, NULL);
 	c->workers = workers;
 	c->drained_ms = clock_mono_ms() + drain_ms;

@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 
 struct patience {
@@ -30,8 +30,7 @@ static void wait_for_first(struct patience *p, const struct patient *first)
 		pthread_cond_wait(&p->joined, &p->lock);
 		return;
 	}
-	struct timespec until = {.tv_sec = first->due_ms / 1000, .tv_nsec = first->due_ms % 1000 * 1000000};
-	pthread_cond_timedwait(&p->joined, &p->lock, &until);
+	cond_wait_until(&p->joined, &p->lock, first->due_ms);
 }
 
 static void *watch(void *arg)
@@ -59,7 +58,6 @@ static void *watch(void *arg)
 struct patience *patience_start(int64_t delay_ms, struct err *err)
 {
 	struct patience *p = calloc(1, sizeof *p);
-	pthread_condattr_t attr;
 	if (!p) {
 		err_set(err, ERR_INTERNAL, "out of memory");
 		return NULL;
@@ -67,10 +65,7 @@ struct patience *patience_start(int64_t delay_ms, struct err *err)
 	p->delay_ms = delay_ms;
 	p->line.next = p->line.prev = &p->line;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->joined, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&p->joined);
 	if (pthread_create(&p->thread, NULL, watch, p) != 0) {
 		err_set(err, ERR_INTERNAL, "no thread can be started");
 		pthread_cond_destroy(&p->joined);

@@ -2,8 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 #include "config/config.h"
 #include "engine/private.h"
@@ -28,11 +29,7 @@ struct teller *teller_new(void)
 {
 	struct teller *t = calloc(1, sizeof *t);
 	if (t) {
-		pthread_condattr_t monotonic;
-		pthread_condattr_init(&monotonic);
-		pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-		pthread_cond_init(&t->moved, &monotonic);
-		pthread_condattr_destroy(&monotonic);
+		cond_init(&t->moved);
 		pthread_mutex_init(&t->lock, NULL);
 		t->confirmed = -1;
 	}
@@ -93,14 +90,7 @@ static bool is_told(const struct teller *t, uint64_t number, int64_t rev)
 bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
 {
 	struct teller *t = e->teller;
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	int64_t until = clock_mono_ms() + ms;
 	pthread_mutex_lock(&t->lock);
 	uint64_t number = ++t->taken;
 	revocation_poke *poke = t->poke;
@@ -114,8 +104,7 @@ bool revocation_wait(struct engine *e, int64_t rev, int64_t ms)
 	/* a broker that hangs must not take all the workers: the others answer without */
 	bool may = t->waiting < (e->config->workers + 1) / 2;
 	t->waiting += may;
-	while (may && t->poke && t->confirmed >= 0 && !is_told(t, number, rev) &&
-	       pthread_cond_timedwait(&t->moved, &t->lock, &until) == 0) {
+	while (may && t->poke && t->confirmed >= 0 && !is_told(t, number, rev) && cond_wait_until(&t->moved, &t->lock, until)) {
 	}
 	t->waiting -= may;
 	bool done = is_told(t, number, rev);

@@ -1,12 +1,11 @@
 #include "engine/tick.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "config/config.h"
@@ -194,15 +193,9 @@ static void round_of_work(struct ticker *t)
 /* false: told to stop. */
 static bool pause_tick(struct ticker *t)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += t->hurry ? 0 : TICK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	int64_t until = clock_mono_ms() + (t->hurry ? 0 : TICK_MS);
 	pthread_mutex_lock(&t->lock);
-	while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) != ETIMEDOUT) {
+	while (!t->stop && cond_wait_until(&t->wake, &t->lock, until)) {
 	}
 	bool go = !t->stop;
 	pthread_mutex_unlock(&t->lock);
@@ -234,11 +227,7 @@ struct ticker *ticker_start(struct engine *engine, struct err *err)
 	t->engine = engine;
 	t->seen_at = clock_mono_ms() + c->last_seen_flush;
 	t->alarms_at = clock_mono_ms() + ALARMS_EVERY_MS;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	cond_init(&t->wake);
 	pthread_mutex_init(&t->lock, NULL);
 	if (pthread_create(&t->thread, NULL, ticker_main, t) != 0) {
 		err_set(err, ERR_INTERNAL, "cannot start a thread");

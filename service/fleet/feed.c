@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "fleet/feed_rows.h"
@@ -94,19 +95,12 @@ static void poke(struct feed *f)
 
 bool feed_wait(struct feed *f, int64_t pos, int64_t timeout_ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	int64_t until = clock_mono_ms() + timeout_ms;
 	pthread_mutex_lock(&f->lock);
 	if (f->position < pos) {
 		poke(f);
 	}
-	while (f->position < pos && !f->stop && pthread_cond_timedwait(&f->moved, &f->lock, &until) == 0) {
+	while (f->position < pos && !f->stop && cond_wait_until(&f->moved, &f->lock, until)) {
 	}
 	bool shown = f->position >= pos;
 	pthread_mutex_unlock(&f->lock);
@@ -287,11 +281,7 @@ struct feed *feed_start(struct fleet *fleet, const struct db_config *config, con
 		err_set(err, ERR_INTERNAL, "out of memory");
 		return NULL;
 	}
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->moved, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	cond_init(&f->moved);
 	pthread_mutex_init(&f->lock, NULL);
 	f->rows.fleet = fleet;
 	f->config = config;

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -199,8 +199,7 @@ static void *control_main(void *arg)
 	while (!c->stop) {
 		int64_t at = step(c);
 		if (!c->stop && at > clock_mono_ms()) {
-			struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
-			pthread_cond_timedwait(&c->wake, &c->lock, &until);
+			cond_wait_until(&c->wake, &c->lock, at);
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -357,11 +356,7 @@ struct control *control_start(struct engine *engine, const char *client_id, stru
 	snprintf(c->answers, sizeof c->answers, ANSWERS "%s", client_id);
 	c->filters[0] = TOLD;
 	c->filters[1] = c->answers;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	cond_init(&c->wake);
 	pthread_mutex_init(&c->lock, NULL);
 	if (pthread_create(&c->thread, NULL, control_main, c) != 0) {
 		err_set(err, ERR_INTERNAL, "cannot start a thread");

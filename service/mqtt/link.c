@@ -16,9 +16,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "metrics/metrics.h"
@@ -93,8 +93,7 @@ static void back_off(struct link *link)
 /* With the lock held: waits for a signal, at most until then (clock_mono_ms()). */
 static void wait_until(struct link *link, int64_t then_ms)
 {
-	struct timespec until = {.tv_sec = (time_t)(then_ms / 1000), .tv_nsec = (long)(then_ms % 1000 * 1000000)};
-	pthread_cond_timedwait(&link->wake, &link->lock, &until);
+	cond_wait_until(&link->wake, &link->lock, then_ms);
 }
 
 /* ---- publishing */
@@ -510,11 +509,7 @@ struct link *link_new(const struct link_config *config, const struct link_handle
 	link->on = *handlers;
 	link->delay_ms = BACKOFF_MIN_MS;
 	pthread_mutex_init(&link->lock, NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&link->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&link->wake);
 	if (!build(link, config, err)) {
 		link_free(&link);
 	}

@@ -1,13 +1,12 @@
 #include "mqtt/outbound.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/cond.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -242,8 +241,7 @@ static void fail_parcels(struct outbound *o)
 
 static void wait_until(struct outbound *o, int64_t at)
 {
-	struct timespec until = {.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};
-	pthread_cond_timedwait(&o->wake, &o->lock, &until);
+	cond_wait_until(&o->wake, &o->lock, at);
 }
 
 static bool publish_item(struct outbound *o, void *item)
@@ -411,11 +409,7 @@ struct outbound *outbound_start(struct engine *engine, const struct message_dial
 			       .halted = true};
 	o->replies_end = &o->replies;
 	o->parcels_end = &o->parcels;
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&o->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	cond_init(&o->wake);
 	pthread_mutex_init(&o->lock, NULL);
 	if (pthread_create(&o->thread, NULL, outbound_main, o) != 0) {
 		err_set(err, ERR_INTERNAL, "cannot start a thread");

@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "common/clock.h"
+#include "common/cond.h"
 
 struct ticket {
 	TAILQ_ENTRY(ticket) entry;
@@ -46,11 +46,7 @@ struct window *window_new(unsigned limit, void (*writable)(void *owner), void *o
 	TAILQ_INIT(&window->live);
 	TAILQ_INIT(&window->stale);
 	pthread_mutex_init(&window->lock, NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&window->empty, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&window->empty);
 	return window;
 }
 
@@ -218,9 +214,8 @@ void window_fail_all(struct window *window)
 void window_drain(struct window *window, int ms)
 {
 	int64_t end = clock_mono_ms() + ms;
-	struct timespec until = {.tv_sec = (time_t)(end / 1000), .tv_nsec = (long)(end % 1000 * 1000000)};
 	pthread_mutex_lock(&window->lock);
-	while (window->in_flight > 0 && pthread_cond_timedwait(&window->empty, &window->lock, &until) == 0) {
+	while (window->in_flight > 0 && cond_wait_until(&window->empty, &window->lock, end)) {
 	}
 	pthread_mutex_unlock(&window->lock);
 }
