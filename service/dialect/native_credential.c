@@ -35,7 +35,7 @@ static void begin(struct buf *out, const struct device *d)
 	buf_put_i64(out, d->id);
 	native_noun_put_text(out, "clientId", d->client_id);
 	native_noun_put_int(out, "epoch", d->epoch);
-	buf_puts(out, d->blocked_ms ? ",\"blocked\":true" : ",\"blocked\":false");
+	native_noun_put_bool(out, "blocked", d->blocked_ms != 0);
 	native_noun_put_time(out, "blockedAt", d->blocked_ms);
 }
 
@@ -105,7 +105,7 @@ static bool act(struct http_request *req, struct worker *w, struct engine *engin
 		return false;
 	}
 	if (verb != CREDENTIAL_SHOW) {
-		buf_puts(out, confirmed ? ",\"brokerConfirmed\":true" : ",\"brokerConfirmed\":false");
+		native_noun_put_bool(out, "brokerConfirmed", confirmed);
 	}
 	buf_putc(out, '}');
 	return true;

@@ -45,11 +45,11 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text_or_null(out, "mac", d->mac);
 	native_noun_put_text_or_null(out, "version", d->version);
 	native_noun_put_text(out, "nickName", d->nick_name);
-	buf_puts(out, d->auto_update ? ",\"autoUpdate\":true" : ",\"autoUpdate\":false");
+	native_noun_put_bool(out, "autoUpdate", d->auto_update);
 	native_noun_put_time(out, "boundAt", d->bound_ms);
 	native_noun_put_time(out, "lastSeen", d->last_seen_ms);
 	buf_puts(out, d->online < 0 ? ",\"online\":null" : d->online ? ",\"online\":true" : ",\"online\":false");
-	buf_puts(out, d->blocked_ms ? ",\"blocked\":true" : ",\"blocked\":false");
+	native_noun_put_bool(out, "blocked", d->blocked_ms != 0);
 	native_noun_put_time(out, "createdAt", d->created_ms);
 	native_noun_put_time(out, "updatedAt", d->updated_ms);
 	buf_putc(out, '}');

@@ -22,11 +22,6 @@ static bool find(struct worker *w, const char *segment, union native_row *out, s
 	return native_noun_parse_id(segment, &id, err) && files_get(w, 0, id, &out->file, err);
 }
 
-static void put_bool(struct buf *out, const char *key, bool value)
-{
-	buf_putf(out, ",\"%s\":%s", key, value ? "true" : "false");
-}
-
 static void put(struct buf *out, const void *row)
 {
 	const struct file *f = row;
@@ -43,8 +38,8 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "size", fw->told_size);
 	native_noun_put_text(out, "customize", fw->customize);
 	native_noun_put_text(out, "description", f->description);
-	put_bool(out, "force", fw->force);
-	put_bool(out, "allowDowngrade", fw->allow_downgrade);
+	native_noun_put_bool(out, "force", fw->force);
+	native_noun_put_bool(out, "allowDowngrade", fw->allow_downgrade);
 	native_noun_put_int(out, "rolloutId", f->rollout_id);
 	native_noun_put_int(out, "ranges", f->range_count);
 	native_noun_put_time(out, "createdAt", fw->created_ms);

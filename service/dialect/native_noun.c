@@ -50,6 +50,11 @@ void native_noun_put_int(struct buf *out, const char *key, int64_t value)
 	buf_put_i64(out, value);
 }
 
+void native_noun_put_bool(struct buf *out, const char *key, bool value)
+{
+	buf_putf(out, ",\"%s\":%s", key, value ? "true" : "false");
+}
+
 void native_noun_put_time(struct buf *out, const char *key, int64_t wall_ms)
 {
 	char text[25];

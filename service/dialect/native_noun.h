@@ -86,6 +86,7 @@ bool native_noun_parse_id(const char *segment, int64_t *out, struct err *err);
 void native_noun_put_text(struct buf *out, const char *key, const char *value);         /* ,"key":"value" */
 void native_noun_put_text_or_null(struct buf *out, const char *key, const char *value); /* "" -> null */
 void native_noun_put_int(struct buf *out, const char *key, int64_t value);
+void native_noun_put_bool(struct buf *out, const char *key, bool value);
 void native_noun_put_time(struct buf *out, const char *key, int64_t wall_ms); /* 0 -> null */
 
 #endif

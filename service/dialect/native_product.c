@@ -42,9 +42,9 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "identity", identity_policy_name(p->identity));
 	put_names(out, "boards", p->boards[0], sizeof p->boards[0], p->board_count);
 	put_names(out, "partitions", p->partitions[0], sizeof p->partitions[0], p->partition_count);
-	buf_puts(out, p->unbound_updates ? ",\"unboundUpdates\":true" : ",\"unboundUpdates\":false");
-	buf_puts(out, p->auto_register ? ",\"autoRegister\":true" : ",\"autoRegister\":false");
-	buf_puts(out, p->device_token ? ",\"deviceToken\":true" : ",\"deviceToken\":false");
+	native_noun_put_bool(out, "unboundUpdates", p->unbound_updates);
+	native_noun_put_bool(out, "autoRegister", p->auto_register);
+	native_noun_put_bool(out, "deviceToken", p->device_token);
 	native_noun_put_text(out, "bundle", p->together ? "together" : "independent");
 	native_noun_put_time(out, "createdAt", p->created_ms);
 	native_noun_put_time(out, "updatedAt", p->updated_ms);

@@ -94,7 +94,7 @@ static void put_task(struct buf *out, const void *row)
 	native_noun_put_text_or_null(out, "seenVersion", t->seen_version);
 	native_noun_put_int(out, "size", r->size);
 	native_noun_put_int(out, "fetchedBytes", (int64_t)coverage_bytes(&t->got));
-	buf_puts(out, t->fetched ? ",\"fetched\":true" : ",\"fetched\":false");
+	native_noun_put_bool(out, "fetched", t->fetched);
 	native_noun_put_int(out, "offers", t->offers);
 	native_noun_put_time(out, "createdAt", t->created_ms);
 	native_noun_put_time(out, "updatedAt", t->updated_ms);
