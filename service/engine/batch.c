@@ -315,9 +315,7 @@ void batch_committed(void *ctx, struct commit_op **ops, size_t n)
 		fleet_learn_version(e->fleet, b->learnt[i].firmware_id, b->learnt[i].version);
 	}
 	for (size_t i = 0; i < b->fact_count; i++) {
-		if (strcmp(b->facts[i].component, COMPONENT_DEFAULT) == 0) {
-			fleet_set_version(e->fleet, b->facts[i].device_id, b->facts[i].version);
-		}
+		fleet_set_version(e->fleet, b->facts[i].device_id, b->facts[i].component, b->facts[i].version);
 	}
 	for (size_t i = 0; i < b->held_count; i++) {
 		const struct held *h = &b->held[i];

@@ -54,13 +54,10 @@ void batch_present_version(const struct batch *b, int64_t device_id, const char 
 			return;
 		}
 	}
-	if (strcmp(component, COMPONENT_DEFAULT) != 0) {
-		return; /* only this one's stands in the snapshot */
-	}
 	fleet_read(b->engine->fleet);
 	const struct device_entry *device = fleet_device_by_id(b->engine->fleet, device_id);
 	if (device) {
-		text_copy(out, VERSION_SIZE, fleet_device_version(b->engine->fleet, device));
+		text_copy(out, VERSION_SIZE, fleet_device_version(b->engine->fleet, device, component));
 	}
 	fleet_done(b->engine->fleet);
 }

@@ -114,7 +114,7 @@ static void keep(struct checking *c)
 		struct report report = report_of(c);
 		notes_put_report(c->engine, &report);
 	} else if (c->found.version_news && !(c->settled & NEED_REPORT)) {
-		notes_put(c->engine, c->answer.device_id, c->check.version);
+		notes_put(c->engine, c->answer.device_id, COMPONENT_DEFAULT, c->check.version);
 	}
 }
 

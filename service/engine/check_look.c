@@ -72,7 +72,7 @@ static bool is_evidence(const struct scene *s, struct check_found *found)
 static void look_at_facts(const struct scene *s, struct check_found *found)
 {
 	const struct check *c = s->check;
-	const char *known = fleet_device_version(s->engine->fleet, s->device);
+	const char *known = fleet_device_version(s->engine->fleet, s->device, COMPONENT_DEFAULT);
 	found->version_news = *c->version && strcmp(c->version, known) != 0;
 	found->fresh = found->version_news && *known;
 	found->told_news = c->told->read && told_fingerprint(c->told) != fleet_told(s->device);
@@ -168,7 +168,7 @@ void check_note(struct engine *e, const struct check *check, const struct check_
 		return;
 	}
 	if (found->version_news && !reported) {
-		noted = notes_put(e, answer->device_id, check->version);
+		noted = notes_put(e, answer->device_id, COMPONENT_DEFAULT, check->version);
 	}
 	if (found->told_news) {
 		noted = notes_put_told(e, answer->device_id, check->told) || noted;

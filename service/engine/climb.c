@@ -43,7 +43,7 @@ static bool is_app(const struct fleet *f, const struct fleet_task *t)
 bool climbing_how(const struct engine *e, const struct fleet_task *t, const struct device_entry *device, enum dispatch_how *how)
 {
 	struct ladder ladder = {
-		.version = fleet_device_version(e->fleet, device),
+		.version = fleet_device_version(e->fleet, device, COMPONENT_DEFAULT),
 		.no_tool = __atomic_load_n(&t->no_tool, __ATOMIC_RELAXED) || !*e->config->public_url, /* a path alone is no address */
 		.state = t->state,
 		.state_ms = clock_wall_ms() - t->updated_ms,
@@ -60,7 +60,7 @@ static bool suits(const struct fleet *f, const struct fleet_task *t, const struc
 	struct suited s = {.device = device,
 			   .product = fleet_product(f, device->product_id),
 			   .told = told,
-			   .version = fleet_device_version(f, device),
+			   .version = fleet_device_version(f, device, COMPONENT_DEFAULT),
 			   .component = COMPONENT_DEFAULT};
 	const struct candidate *offer = suited_decide(f, &s, NULL).offer;
 	return offer && offer->task_id == t->id;

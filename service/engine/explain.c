@@ -22,11 +22,6 @@ static const struct device_entry *find(const struct fleet *f, const char *device
 	return text_to_u64(device, &id) ? fleet_device_by_id(f, (int64_t)id) : fleet_device(f, device);
 }
 
-static const char *version_of(const struct fleet *f, const struct device_entry *device, const char *component)
-{
-	return strcmp(component, COMPONENT_DEFAULT) == 0 ? fleet_device_version(f, device) : "";
-}
-
 static void print(const struct decision *d, const struct decision_trace *trace, bool chinese, struct buf *out)
 {
 	reason_print(&d->reason, chinese, out);
@@ -39,23 +34,6 @@ static void print(const struct decision *d, const struct decision_trace *trace, 
 	}
 }
 
-/* Where files bring the component: as far as the last of them that it took tells. */
-static const char *version_by_files(const struct fleet *f, const struct device_entry *device, const char *component)
-{
-	const char *version = "";
-	int64_t latest = 0;
-	const struct standing_rollout *s = standings_ranked(fleet_standings(f), device->product_id, component);
-	for (; s; s = s->next) {
-		struct standing_past past = standings_past(s, device->id);
-		const struct fleet_firmware *fw = fleet_firmware(f, s->firmware_id);
-		if (fw && past.state == TASK_SUCCEEDED && past.task_id > latest && strcmp(s->component, component) == 0) {
-			latest = past.task_id;
-			version = fw->firmware.version;
-		}
-	}
-	return version;
-}
-
 /* The same decision as engine/parts.c's, with the other files besides. */
 static void print_files(const struct fleet *f, const struct device_entry *device, const char *component, bool chinese, struct buf *out)
 {
@@ -64,7 +42,7 @@ static void print_files(const struct fleet *f, const struct device_entry *device
 	struct ranked_who who = {.product_id = device->product_id, .device_id = device->id};
 	struct ranked_pick pick = {.component = component};
 	const struct device_facts facts = {
-		.component = component, .blocked = device->blocked, .version = version_by_files(f, device, component)};
+		.component = component, .blocked = device->blocked, .version = fleet_device_version(f, device, component)};
 	parts_who_name(f, device, &who);
 	for (const struct fleet_task *t = fleet_tasks_of(f, device->id); t; t = t->next) {
 		pick.task = strcmp(t->component, component) == 0 ? t : pick.task;
@@ -86,7 +64,8 @@ static void print_files(const struct fleet *f, const struct device_entry *device
 static struct decision decide_polling(const struct fleet *f, const struct device_entry *device, const char *component,
 				      struct candidate *candidates, struct decision_trace *trace)
 {
-	const struct device_facts facts = {.component = component, .blocked = device->blocked, .version = version_of(f, device, component)};
+	const struct device_facts facts = {
+		.component = component, .blocked = device->blocked, .version = fleet_device_version(f, device, component)};
 	size_t n = candidates_gather(f, device, true, candidates);
 	return decide(&facts, candidates, n, clock_wall_ms(), trace);
 }
@@ -101,7 +80,7 @@ bool explain_device(struct engine *e, const char *device, const char *component,
 		print_files(f, s.device, component, chinese, out);
 	} else if (s.device) {
 		s.product = fleet_product(f, s.device->product_id);
-		s.version = version_of(f, s.device, component);
+		s.version = fleet_device_version(f, s.device, component);
 		struct decision d = told ? suited_decide(f, &s, &trace) : decide_polling(f, s.device, component, s.candidates, &trace);
 		print(&d, &trace, chinese, out);
 	}

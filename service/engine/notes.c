@@ -21,19 +21,26 @@
 #include "store/task.h"
 #include "store/told.h"
 
-enum { NOTES_MAX = 65536, FLUSH_MAX = 4096 };
+enum { NOTES_MAX = 65536, FLUSH_MAX = 4096, WORDS_MAX = 4 };
+
+/* What a component runs. */
+struct word {
+	struct word *next;
+	char component[COMPONENT_SIZE];
+	char version[VERSION_SIZE];
+	bool evidence; /* it is a report's, with the rest of it: */
+	bool booted;
+	bool has_elf;
+	uint8_t elf_sha256[32];
+};
 
 /* What is to be written of a device. */
 struct note {
 	int64_t device_id;
 	uint64_t fingerprint;
-	struct told *told;          /* told_keep(); NULL = no news of that */
-	char version[VERSION_SIZE]; /* "" = no news of that */
-	bool evidence;              /* the version is a report's, with the rest of it: */
-	bool booted;
-	bool has_elf;
-	bool flying; /* the version is on its way through the group commit */
-	uint8_t elf_sha256[32];
+	struct told *told;  /* told_keep(); NULL = no news of that */
+	struct word *words; /* at most WORDS_MAX */
+	bool flying;        /* a word is on its way through the group commit */
 };
 
 struct notes {
@@ -50,9 +57,18 @@ struct notes *notes_new(void)
 	return n;
 }
 
+static void free_words(struct word **words)
+{
+	for (struct word *w; (w = *words);) {
+		*words = w->next;
+		free(w);
+	}
+}
+
 static void free_note(struct note *note)
 {
 	if (note) {
+		free_words(&note->words);
 		free(note->told);
 		free(note);
 	}
@@ -115,29 +131,61 @@ static bool settle(struct engine *e, int64_t device_id)
 
 static void count_coalesced(const struct note *note)
 {
-	metrics_add(METRIC_NOTES_COALESCED, *note->version || note->told ? 1 : 0);
+	metrics_add(METRIC_NOTES_COALESCED, note->words || note->told ? 1 : 0);
 }
 
-bool notes_put(struct engine *e, int64_t device_id, const char *version)
+static struct word **find_word(struct note *note, const char *component)
+{
+	struct word **w = &note->words;
+	while (*w && strcmp((*w)->component, component) != 0) {
+		w = &(*w)->next;
+	}
+	return w;
+}
+
+/* The component's word in the device's note, each made if need be. NULL: full. With the lock. */
+static struct word *word_of(struct notes *n, int64_t device_id, const char *component)
+{
+	size_t count = 0;
+	struct note *note = note_of(n, device_id);
+	struct word **found = note ? find_word(note, component) : NULL;
+	for (const struct word *w = note ? note->words : NULL; w; w = w->next) {
+		count++;
+	}
+	if (!note) {
+		return NULL;
+	}
+	count_coalesced(note);
+	if (!*found && count < WORDS_MAX) {
+		*found = calloc(1, sizeof **found);
+	}
+	if (*found) {
+		text_copy((*found)->component, sizeof(*found)->component, component);
+	} else {
+		metrics_add(METRIC_NOTES_DROPPED, 1);
+	}
+	return *found;
+}
+
+bool notes_put(struct engine *e, int64_t device_id, const char *component, const char *version)
 {
 	pthread_mutex_lock(&e->notes->lock);
-	struct note *note = note_of(e->notes, device_id);
-	if (note) {
-		count_coalesced(note);
-		if (strcmp(note->version, version) != 0) {
-			note->booted = false; /* of another version */
-			note->has_elf = false;
+	struct word *word = word_of(e->notes, device_id, component);
+	if (word) {
+		if (strcmp(word->version, version) != 0) {
+			word->booted = false; /* of another version */
+			word->has_elf = false;
 		}
-		text_copy(note->version, sizeof note->version, version);
+		text_copy(word->version, sizeof word->version, version);
 		mark(e, device_id, true);
 	}
 	pthread_mutex_unlock(&e->notes->lock);
-	if (note) {
+	if (word) {
 		fleet_write(e->fleet);
-		fleet_set_version(e->fleet, device_id, version);
+		fleet_set_version(e->fleet, device_id, component, version);
 		fleet_done(e->fleet);
 	}
-	return note != NULL;
+	return word != NULL;
 }
 
 bool notes_put_told(struct engine *e, int64_t device_id, const struct told *told)
@@ -166,29 +214,28 @@ bool notes_put_told(struct engine *e, int64_t device_id, const struct told *told
 }
 
 /* What a boot proved, and which build it was, a later word of the same version does not take back. */
-static void put_evidence(struct note *note, const struct report *r)
+static void put_evidence(struct word *word, const struct report *r)
 {
-	bool same = note->evidence && strcmp(note->version, r->version) == 0;
-	note->booted = r->booted || (same && note->booted);
+	bool same = word->evidence && strcmp(word->version, r->version) == 0;
+	word->booted = r->booted || (same && word->booted);
 	if (r->has_elf || !same) {
-		note->has_elf = r->has_elf;
-		memcpy(note->elf_sha256, r->elf_sha256, sizeof note->elf_sha256);
+		word->has_elf = r->has_elf;
+		memcpy(word->elf_sha256, r->elf_sha256, sizeof word->elf_sha256);
 	}
-	note->evidence = true;
-	text_copy(note->version, sizeof note->version, r->version);
+	word->evidence = true;
+	text_copy(word->version, sizeof word->version, r->version);
 }
 
 bool notes_put_report(struct engine *e, const struct report *report)
 {
 	pthread_mutex_lock(&e->notes->lock);
-	struct note *note = note_of(e->notes, report->device_id);
-	if (note) {
-		count_coalesced(note);
-		put_evidence(note, report);
+	struct word *word = word_of(e->notes, report->device_id, report->component);
+	if (word) {
+		put_evidence(word, report);
 		mark(e, report->device_id, true);
 	}
 	pthread_mutex_unlock(&e->notes->lock);
-	return note != NULL;
+	return word != NULL;
 }
 
 /* --- writing --- */
@@ -208,7 +255,7 @@ struct flush {
 	int64_t ids[FLUSH_MAX]; /* of those a statement names */
 	int64_t tasked[FLUSH_MAX];
 	struct told_fact facts[FLUSH_MAX];
-	struct version_fact versions[FLUSH_MAX];
+	struct version_fact versions[FLUSH_MAX * WORDS_MAX];
 	size_t fact_count, version_count;
 	int64_t position; /* of its change, once it is committed; 0 = none */
 };
@@ -239,21 +286,24 @@ static void note_again(struct notes *n, struct note *old)
 		note->told = steal(&old->told);
 		note->fingerprint = old->fingerprint;
 	}
-	if (note && !*note->version) {
-		memcpy(note->version, old->version, sizeof note->version);
-		memcpy(note->elf_sha256, old->elf_sha256, sizeof note->elf_sha256);
-		note->evidence = old->evidence;
-		note->booted = old->booted;
-		note->has_elf = old->has_elf;
+	for (struct word *w; (w = old->words);) {
+		struct word **place = note ? find_word(note, w->component) : NULL;
+		old->words = w->next;
+		w->next = NULL;
+		if (place && !*place) {
+			*place = w;
+		} else {
+			free(w);
+		}
 	}
 	pthread_mutex_unlock(&n->lock);
 	free(steal(&old->told));
 }
 
-/* A version on its way through the group commit. */
+/* A word on its way through the group commit. */
 struct flying {
 	struct engine *engine;
-	struct note note;
+	struct note note; /* of that word alone */
 };
 
 static void written(void *ctx, const struct err *err)
@@ -264,45 +314,54 @@ static void written(void *ctx, const struct err *err)
 	} else {
 		metrics_add(METRIC_NOTES_WRITTEN, 1);
 		settle(f->engine, f->note.device_id);
+		free_words(&f->note.words);
 	}
 	free(f);
 }
 
-static void fill_report(const struct note *note, struct report *out)
+static void fill_report(int64_t device_id, const struct word *word, struct report *out)
 {
-	*out = (struct report){.kind = REPORT_VERSION, .device_id = note->device_id, .booted = note->booted, .has_elf = note->has_elf};
-	memcpy(out->elf_sha256, note->elf_sha256, sizeof out->elf_sha256);
-	text_copy(out->component, sizeof out->component, COMPONENT_DEFAULT);
-	text_copy(out->version, sizeof out->version, note->version);
+	*out = (struct report){.kind = REPORT_VERSION, .device_id = device_id, .booted = word->booted, .has_elf = word->has_elf};
+	memcpy(out->elf_sha256, word->elf_sha256, sizeof out->elf_sha256);
+	text_copy(out->component, sizeof out->component, word->component);
+	text_copy(out->version, sizeof out->version, word->version);
 }
 
-/* The note's version takes off as a report, or is noted again: it may concern a task, also be the late right one of a task that was given
- * up. */
-static bool submit(struct engine *e, struct note *note)
+/* The note's word takes off as a report, or is noted again: it may concern a task, also be the late right one of a task that was given up.
+ */
+static bool submit(struct engine *e, struct note *note, struct word **word)
 {
-	struct note version = *note;
+	struct note alone = {.device_id = note->device_id, .words = *word};
 	struct flying *f = calloc(1, sizeof *f);
 	struct op *op = f ? op_new(e, OP_REPORT) : NULL;
-	version.told = NULL;
-	note->version[0] = '\0';
-	note->evidence = false;
+	*word = alone.words->next;
+	alone.words->next = NULL;
 	if (!op) {
 		free(f);
-		note_again(e->notes, &version);
+		note_again(e->notes, &alone);
 		return false;
 	}
-	*f = (struct flying){e, version};
-	op->device_id = version.device_id;
-	fill_report(&version, &op->in.report);
+	*f = (struct flying){e, alone};
+	op->device_id = alone.device_id;
+	fill_report(alone.device_id, alone.words, &op->in.report);
 	op->done.hear = written;
 	op->done_ctx = f;
 	if (!op_submit(op, NULL)) {
 		free(f);
-		note_again(e->notes, &version);
+		note_again(e->notes, &alone);
 		return false;
 	}
 	note->flying = true;
 	return true;
+}
+
+static bool has_plain_word(const struct note *note)
+{
+	const struct word *w = note->words;
+	while (w && w->evidence) {
+		w = w->next;
+	}
+	return w != NULL;
 }
 
 /* What may concern a task goes its own way. */
@@ -312,7 +371,7 @@ static bool part_with_reports(struct engine *e, struct flush *f, struct db *db, 
 	size_t tasked = 0;
 	bool room = true;
 	for (size_t i = 0; i < f->count; i++) {
-		if (*f->notes[i]->version && !f->notes[i]->evidence) {
+		if (has_plain_word(f->notes[i])) {
 			f->ids[n++] = f->notes[i]->device_id;
 		}
 	}
@@ -325,8 +384,14 @@ static bool part_with_reports(struct engine *e, struct flush *f, struct db *db, 
 		while (at < tasked && f->tasked[at] < note->device_id) {
 			at++;
 		}
-		bool concerns = note->evidence || (*note->version && at < tasked && f->tasked[at] == note->device_id);
-		room = (!concerns || submit(e, note)) && room;
+		bool concerns = at < tasked && f->tasked[at] == note->device_id;
+		for (struct word **w = &note->words; *w;) {
+			if (concerns || (*w)->evidence) {
+				room = submit(e, note, w) && room;
+			} else {
+				w = &(*w)->next;
+			}
+		}
 	}
 	f->more = f->more && room;
 	return true;
@@ -339,10 +404,11 @@ static void gather(struct flush *f)
 		if (note->told) {
 			f->facts[f->fact_count++] = (struct told_fact){note->device_id, note->fingerprint, note->told};
 		}
-		if (*note->version) {
+		for (const struct word *w = note->words; w; w = w->next) {
 			struct version_fact *v = &f->versions[f->version_count++];
-			*v = (struct version_fact){.device_id = note->device_id, .component = COMPONENT_DEFAULT};
-			memcpy(v->version, note->version, sizeof v->version);
+			v->device_id = note->device_id;
+			memcpy(v->component, w->component, sizeof v->component);
+			memcpy(v->version, w->version, sizeof v->version);
 		}
 	}
 }
@@ -351,7 +417,7 @@ static bool write_changes(struct flush *f, struct db *db, struct err *err)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < f->count; i++) {
-		if (f->notes[i]->told || *f->notes[i]->version) {
+		if (f->notes[i]->told || f->notes[i]->words) {
 			f->ids[n++] = f->notes[i]->device_id;
 		}
 	}
@@ -390,7 +456,7 @@ static bool flush(struct engine *e, struct flush *f, struct db *db)
 	bool shown = ok && f->position && f->version_count == 0 && feed_is_quiet(e->feed);
 	for (size_t i = 0; i < f->count; i++) {
 		struct note *note = f->notes[i];
-		bool held = note->told || *note->version; /* more than what went its own way */
+		bool held = note->told || note->words; /* more than what went its own way */
 		metrics_add(METRIC_NOTES_WRITTEN, ok && held ? 1 : 0);
 		if (!ok && held) {
 			note_again(e->notes, note);

@@ -19,14 +19,14 @@ struct told;
 struct notes *notes_new(void);
 void notes_free(struct notes **notes);
 
-/* Notes the version of the component "app"; the snapshot shows it at once. */
-bool notes_put(struct engine *engine, int64_t device_id, const char *version);
+/* Notes the version of a component; the snapshot shows it at once. */
+bool notes_put(struct engine *engine, int64_t device_id, const char *component, const char *version);
 
 /* Notes what a device told of itself; the snapshot has its fingerprint at once. Copied. */
 bool notes_put_told(struct engine *engine, int64_t device_id, const struct told *told);
 
-/* Notes a report of kind REPORT_VERSION of the component "app" as evidence: it goes through its device's task as soon as the database takes
- * it. Of several reports of a device the last one counts. The snapshot does not show it before. */
+/* Notes a report of kind REPORT_VERSION as evidence: it goes through its device's task of that component as soon as the database takes it.
+ * Of several reports of a component the last one counts. The snapshot does not show it before. */
 bool notes_put_report(struct engine *engine, const struct report *report);
 
 bool notes_pending(struct engine *engine);

@@ -47,6 +47,7 @@ struct op {
 			char component[COMPONENT_SIZE];
 			char version[VERSION_SIZE]; /* told just now, and news; "" = not */
 			bool suited;                /* the device has told its board: the image itself was compared */
+			bool as_told;               /* the version counts as it was told, also "": what is known does not */
 			bool named;                 /* a range of the rollout names the device */
 		} offer;                            /* OP_OFFER */
 		struct op_since {

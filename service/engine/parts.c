@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "engine/candidates.h"
 #include "engine/hear.h"
+#include "engine/notes.h"
 #include "engine/op.h"
 #include "engine/parts_who.h"
 #include "engine/private.h"
@@ -33,6 +34,7 @@ struct found {
 	int64_t task_id, rollout_id, firmware_id;
 	bool named;    /* the rollout: by a range */
 	bool withheld; /* it needs an update, which it is not offered now */
+	bool news;     /* it runs something else than was known */
 };
 
 /* --- one look --- */
@@ -47,6 +49,11 @@ static bool is_evidence(const struct fleet *f, const struct fleet_task *t, const
 	bool at_work = t->state == TASK_DOWNLOADING || t->state == TASK_DOWNLOADED || t->state == TASK_INSTALLING;
 	bool arrived = fw && strcmp(fw->firmware.version, version) == 0 && t->told != text_hash(version, strlen(version));
 	return arrived || (at_work && !t->heard);
+}
+
+static bool is_news(const struct fleet *f, const struct device_entry *device, const struct part *part)
+{
+	return device && *part->version && strcmp(part->version, fleet_device_version(f, device, part->component)) != 0;
 }
 
 static const struct fleet_task *live_task(const struct fleet *f, const struct device_entry *device, const char *component)
@@ -122,7 +129,7 @@ static void look_at_part(const struct looking *l, struct found *found, struct pa
 	struct candidate candidates[CANDIDATES_MAX];
 	const struct fleet *f = l->engine->fleet;
 	struct device_facts facts = {.component = l->part->component, .version = l->part->version};
-	*found = (struct found){0};
+	*found = (struct found){.news = is_news(f, l->who->device, l->part)};
 	out->offered = false;
 	if (!(l->settled & NEED_REPORT) && is_evidence(f, l->pick->task, l->part->version)) {
 		found->need = NEED_REPORT;
@@ -191,6 +198,16 @@ static bool look(struct engine *e, const struct parts_ask *ask, const unsigned s
 	return true;
 }
 
+/* What no task waits for is written behind. */
+static void note(struct engine *e, int64_t device, const struct parts_ask *ask, const struct found found[PARTS_MAX])
+{
+	bool noted = false;
+	for (size_t i = 0; i < PARTS_MAX; i++) {
+		noted = (found[i].news && notes_put(e, device, ask->parts[i].component, ask->parts[i].version)) || noted;
+	}
+	metrics_add(noted ? METRIC_POLLS_NOTING : METRIC_POLLS_IDLE, 1);
+}
+
 /* --- what has to be written first --- */
 
 /* Rounds: what each part needs next is written side by side, then there is another look. */
@@ -250,6 +267,7 @@ static bool submit(struct checking *c, size_t i, struct err *err)
 	op->done_ctx = c;
 	if (found->need == NEED_BEGIN) {
 		op->in.offer.firmware_id = found->firmware_id;
+		op->in.offer.as_told = true;
 		op->in.offer.named = found->named;
 		text_copy(op->in.offer.component, sizeof op->in.offer.component, c->ask.parts[i].component);
 		text_copy(op->in.offer.version, sizeof op->in.offer.version, c->ask.parts[i].version);
@@ -302,6 +320,7 @@ static void advance(struct checking *c)
 		stepped(c, NULL);
 		return;
 	}
+	note(c->engine, c->device_id, &c->ask, c->found);
 	c->done(c->ctx, &c->answer, NULL);
 	free(c);
 }
@@ -318,7 +337,7 @@ void parts_check(struct engine *e, const struct parts_ask *ask, parts_done *done
 		return;
 	}
 	if (!found[0].need && !found[1].need) {
-		metrics_add(METRIC_POLLS_IDLE, 1);
+		note(e, device, ask, found);
 		done(ctx, &answer, NULL);
 		return;
 	}

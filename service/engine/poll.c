@@ -41,13 +41,6 @@ static bool is_doubted(const struct fleet *f, const struct poll *poll, const str
 	return poll->by_name && device->bound && product && product->identity != IDENTITY_MAC;
 }
 
-/* What it told now, else what is known: of this component only. */
-static const char *version_of(const struct fleet *f, const struct device_entry *device, const char *component, const char *told)
-{
-	bool known = !*told && strcmp(component, COMPONENT_DEFAULT) == 0;
-	return known ? fleet_device_version(f, device) : told;
-}
-
 /* Is the device at work on an update and has said no version since it began (since it has all bytes)? Then what it says now counts when a
  * timer ends, even if it is what it always said. */
 static bool is_awaited(const struct fleet *f, int64_t device_id, const char *component)
@@ -80,14 +73,13 @@ static bool look(struct engine *e, const struct poll *poll, bool standing, struc
 		fleet_done(e->fleet);
 		return true;
 	}
-	found->news = *poll->version && strcmp(component, COMPONENT_DEFAULT) == 0 &&
-		      strcmp(poll->version, fleet_device_version(e->fleet, device)) != 0;
+	const char *known = fleet_device_version(e->fleet, device, component);
+	found->news = *poll->version && strcmp(poll->version, known) != 0;
 	found->hasten_task = sign_seen(e->fleet, device, now, e->config);
 	found->evidence =
 		*poll->version && ((found->news && fleet_tasks_of(e->fleet, device->id)) || is_awaited(e->fleet, device->id, component));
 	found->blocked = device->blocked;
-	struct device_facts facts = {
-		.component = component, .blocked = device->blocked, .version = version_of(e->fleet, device, component, poll->version)};
+	struct device_facts facts = {.component = component, .blocked = device->blocked, .version = *poll->version ? poll->version : known};
 	size_t n = candidates_gather(e->fleet, device, standing, candidates);
 	struct decision d = decide(&facts, candidates, n, now, NULL);
 	if (d.offer && d.offer->kind == CANDIDATE_STANDING) {
@@ -271,7 +263,8 @@ static void poll_again(struct engine *e, const struct poll *poll, bool standing,
 		begin_standing(e, poll, &found, done, ctx);
 		return;
 	}
-	if (found.news && notes_put(e, found.device_id, poll->version)) {
+	const char *component = poll->component ? poll->component : COMPONENT_DEFAULT;
+	if (found.news && notes_put(e, found.device_id, component, poll->version)) {
 		metrics_add(METRIC_POLLS_NOTING, 1);
 	} else if (!found.tell_task) {
 		metrics_add(METRIC_POLLS_IDLE, 1);

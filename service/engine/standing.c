@@ -131,7 +131,7 @@ void batch_offer(struct batch *b, struct op *op)
 	struct task task = {.rollout_id = op->rollout_id, .device_id = op->device_id, .firmware_id = in->firmware_id, .way = WAY_STANDING};
 	text_copy(task.component, sizeof task.component, in->component);
 	batch_present_version(b, op->device_id, in->component, task.source_version);
-	if (!decide_again(b, op, task.source_version, &task.offers)) {
+	if (!decide_again(b, op, in->as_told ? in->version : task.source_version, &task.offers)) {
 		return;
 	}
 	task.offers++;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/map.h"
 #include "common/text.h"
 #include "fleet/pages.h"
+#include "fleet/versions.h"
 
 enum {
 	RECORDS_BITS = 17, /* records in a block: three huge pages */
@@ -14,7 +14,6 @@ enum {
 	NAMES = 1 << NAMES_BITS,
 	INDEX_BITS = 10, /* slots at first */
 	BITS_MAX = 31,
-	VERSIONS_MAX = 65536, /* different ones; what comes beyond is held as unknown, so that odd devices can not fill memory */
 	PRODUCT_MAX = (1 << 29) - 1,
 	MAC_LEN = 6,
 	MAC_NAME_LEN = 17, /* "94_a9_90_2c_84_b8" */
@@ -43,9 +42,7 @@ struct devices {
 	size_t name_used; /* in the last block */
 	struct index by_name, by_id;
 	struct index by_mac; /* only those that has_mac */
-	char **versions;     /* interned texts; 0 = "" */
-	size_t version_count, version_cap;
-	struct map version_ids; /* hash -> number + 1 */
+	struct versions *versions;
 };
 
 static struct device_entry *record(const struct devices *d, size_t n)
@@ -58,9 +55,9 @@ const char *devices_name(const struct devices *d, const struct device_entry *e)
 	return &d->names[e->name >> NAMES_BITS][e->name & (NAMES - 1)];
 }
 
-const char *devices_version(const struct devices *d, const struct device_entry *e)
+const char *devices_version(const struct devices *d, const struct device_entry *e, const char *component)
 {
-	return d->versions[e->version];
+	return versions_of(d->versions, e->versions, component);
 }
 
 static uint64_t hash_name(const struct devices *d, const struct device_entry *e)
@@ -187,14 +184,12 @@ struct devices *devices_new(void)
 	d->by_name.hash = hash_name;
 	d->by_id.hash = hash_id;
 	d->by_mac.hash = hash_mac;
-	d->versions = calloc(16, sizeof *d->versions);
-	d->version_cap = 16;
-	if (!d->versions || !(d->versions[0] = calloc(1, 1)) || !index_resize(d, &d->by_name, 1u << INDEX_BITS, INDEX_BITS) ||
+	d->versions = versions_new();
+	if (!d->versions || !index_resize(d, &d->by_name, 1u << INDEX_BITS, INDEX_BITS) ||
 	    !index_resize(d, &d->by_id, 1u << INDEX_BITS, INDEX_BITS) || !index_resize(d, &d->by_mac, 1u << INDEX_BITS, INDEX_BITS)) {
 		devices_free(&d);
 		return NULL;
 	}
-	d->version_count = 1;
 	return d;
 }
 
@@ -210,17 +205,13 @@ void devices_free(struct devices **dp)
 	for (size_t i = 0; i < d->name_blocks; i++) {
 		pages_free(d->names[i], NAMES);
 	}
-	for (size_t i = 0; i < d->version_count; i++) {
-		free(d->versions[i]);
-	}
 	free(d->records);
 	free(d->names);
-	free(d->versions);
+	versions_free(&d->versions);
 	free(d->free_list);
 	slots_free(&d->by_name);
 	slots_free(&d->by_id);
 	slots_free(&d->by_mac);
-	map_free(&d->version_ids);
 	free(d);
 	*dp = NULL;
 }
@@ -388,47 +379,14 @@ static bool reserve_mac(struct devices *d, struct device_entry *e)
 	return true;
 }
 
-static bool intern(struct devices *d, const char *version, uint32_t *out)
+bool devices_set_version(struct devices *d, struct device_entry *e, const char *component, const char *version)
 {
-	if (!*version) {
-		*out = 0;
-		return true;
-	}
-	uint64_t key = text_hash(version, strlen(version)) | 1u;
-	void *found;
-	while ((found = map_get(&d->version_ids, key))) { /* another text with that hash: the next key */
-		uint32_t n = (uint32_t)(uintptr_t)found;
-		if (strcmp(d->versions[n], version) == 0) {
-			*out = n;
-			return true;
-		}
-		key += 2;
-	}
-	if (d->version_count == VERSIONS_MAX) {
-		*out = 0;
-		return true;
-	}
-	if (d->version_count == d->version_cap) {
-		char **more = realloc(d->versions, d->version_cap * 2 * sizeof *more);
-		if (!more) {
-			return false;
-		}
-		d->versions = more;
-		d->version_cap *= 2;
-	}
-	char *copy = strdup(version);
-	if (!copy || !map_put(&d->version_ids, key, (void *)(uintptr_t)d->version_count)) {
-		free(copy);
-		return false;
-	}
-	*out = (uint32_t)d->version_count;
-	d->versions[d->version_count++] = copy;
-	return true;
+	return versions_with(d->versions, e->versions, component, version, &e->versions);
 }
 
-bool devices_set_version(struct devices *d, struct device_entry *e, const char *version)
+bool devices_set_versions(struct devices *d, struct device_entry *e, const char *app, const char *parts)
 {
-	return intern(d, version, &e->version);
+	return versions_find(d->versions, app, parts, &e->versions);
 }
 
 static bool take_record(struct devices *d, size_t *out)
@@ -501,7 +459,7 @@ bool devices_set_mac(struct devices *d, struct device_entry *e, const char *text
 	return true;
 }
 
-struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version)
+struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id)
 {
 	size_t len = strlen(name);
 	int64_t known = number_of(d, id);
@@ -512,10 +470,10 @@ struct device_entry *devices_put(struct devices *d, int64_t id, const char *name
 		struct device_entry *e = record(d, (size_t)known);
 		if (strcmp(devices_name(d, e), name) != 0) {
 			devices_remove(d, id);
-			return devices_put(d, id, name, product_id, version);
+			return devices_put(d, id, name, product_id);
 		}
 		e->product_id = (uint32_t)product_id & PRODUCT_MAX;
-		return intern(d, version, &e->version) ? e : NULL;
+		return e;
 	}
 	size_t n;
 	if (len == 0 || len > UINT8_MAX || !index_reserve(d, &d->by_name) || !index_reserve(d, &d->by_id) || !take_record(d, &n)) {
@@ -523,7 +481,7 @@ struct device_entry *devices_put(struct devices *d, int64_t id, const char *name
 	}
 	struct device_entry *e = record(d, n);
 	*e = (struct device_entry){.id = id, .product_id = (uint32_t)product_id & PRODUCT_MAX};
-	if (!store_name(d, e, name, len) || !intern(d, version, &e->version)) {
+	if (!store_name(d, e, name, len)) {
 		give_record(d, n);
 		return NULL;
 	}

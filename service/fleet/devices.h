@@ -27,7 +27,7 @@ struct device_entry {
 	uint32_t auto_update : 1;
 	uint32_t has_mac : 1; /* its MAC is not its name: it is kept behind the name */
 	uint32_t name;        /* internal reference */
-	uint32_t version;     /* interned: devices_version() */
+	uint32_t versions;    /* a number: devices_version() */
 	uint32_t seen_s;      /* last sign of life, seconds since 1970; 0 = none since the start */
 	uint32_t epoch : 31;  /* of its credentials */
 	uint32_t blocked : 1;
@@ -54,15 +54,17 @@ bool devices_mac_name(const struct devices *d, const struct device_entry *e, cha
 struct device_entry *devices_at_broker(const struct devices *d, const char *name);
 
 /* Inserts or updates (a changed name moves, and the rest is to be set anew). NULL: out of memory or product_id beyond 29 bits. */
-struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id, const char *version);
+struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id);
 /* "" = none. Costs memory only where the name does not say it. False: out of memory, or no MAC. */
 bool devices_set_mac(struct devices *d, struct device_entry *e, const char *mac);
 void devices_remove(struct devices *d, int64_t id);
 
 /* NUL-terminated, valid until the device is removed or renamed / for ever. */
 const char *devices_name(const struct devices *d, const struct device_entry *e);
-const char *devices_version(const struct devices *d, const struct device_entry *e);
-bool devices_set_version(struct devices *d, struct device_entry *e, const char *version);
+const char *devices_version(const struct devices *d, const struct device_entry *e, const char *component); /* "" = unknown */
+/* Of one component; of all of them (versions_find()). False: out of memory. */
+bool devices_set_version(struct devices *d, struct device_entry *e, const char *component, const char *version);
+bool devices_set_versions(struct devices *d, struct device_entry *e, const char *app, const char *parts);
 
 /* Walks all records in their order; *at starts at 0. NULL at the end. */
 struct device_entry *devices_next(const struct devices *d, size_t *at);

@@ -40,9 +40,9 @@ const char *fleet_device_name(const struct fleet *f, const struct device_entry *
 	return devices_name(f->devices, e);
 }
 
-const char *fleet_device_version(const struct fleet *f, const struct device_entry *e)
+const char *fleet_device_version(const struct fleet *f, const struct device_entry *e, const char *component)
 {
-	return devices_version(f->devices, e);
+	return devices_version(f->devices, e, component);
 }
 
 size_t fleet_device_count(const struct fleet *f)
@@ -111,12 +111,12 @@ void fleet_all_offline(struct fleet *f)
 
 bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t product_id, const char *version)
 {
-	struct device_entry *e = devices_put(f->devices, id, name, product_id, version);
+	struct device_entry *e = devices_put(f->devices, id, name, product_id);
 	if (e) {
 		e->generation = f->generation;
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
-	return e != NULL;
+	return e && devices_set_version(f->devices, e, COMPONENT_DEFAULT, version);
 }
 
 static void set_credential(struct device_entry *e, int64_t epoch, bool blocked)
@@ -166,20 +166,23 @@ bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 {
 	const struct device_entry *known = devices_by_id(f->devices, row->id);
 	bool noted = known && __atomic_load_n(&known->marks, __ATOMIC_RELAXED) & DEVICE_NOTED;
-	const char *version = noted ? devices_version(f->devices, known) : row->version;
-	struct device_entry *e = devices_put(f->devices, row->id, row->name, row->product_id, version);
+	uint32_t versions = known ? known->versions : 0;
+	struct device_entry *e = devices_put(f->devices, row->id, row->name, row->product_id);
+	bool whole = e != NULL;
 	if (e) {
 		e->generation = f->generation;
 		set_credential(e, row->epoch, row->blocked);
 		set_binding(e, row->bound, row->auto_update, row->pin);
+		whole = devices_set_versions(f->devices, e, row->version, row->parts);
 		if (!noted) {
 			fleet_note_told(e, row->told);
-		} else if (strcmp(version, row->version) != 0 || fleet_told(e) != row->told) {
+		} else if (e->versions != versions || fleet_told(e) != row->told) {
+			e->versions = versions;
 			set_mark(e, DEVICE_PASSED, true);
 		}
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
-	return e && devices_set_mac(f->devices, e, row->mac);
+	return whole && devices_set_mac(f->devices, e, row->mac);
 }
 
 void fleet_drop_device(struct fleet *f, int64_t id)
@@ -199,11 +202,11 @@ void fleet_drop_device(struct fleet *f, int64_t id)
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
 }
 
-void fleet_set_version(struct fleet *f, int64_t device_id, const char *version)
+void fleet_set_version(struct fleet *f, int64_t device_id, const char *component, const char *version)
 {
 	struct device_entry *e = devices_by_id(f->devices, device_id);
 	if (e) {
-		devices_set_version(f->devices, e, version);
+		devices_set_version(f->devices, e, component, version);
 	}
 }
 

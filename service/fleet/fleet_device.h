@@ -17,7 +17,8 @@ const struct device_entry *fleet_device_by_mac(const struct fleet *fleet, const 
 const struct device_entry *fleet_device_at_broker(const struct fleet *fleet, const char *name); /* devices_at_broker() */
 bool fleet_device_mac_name(const struct fleet *fleet, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE]);
 const char *fleet_device_name(const struct fleet *fleet, const struct device_entry *e);
-const char *fleet_device_version(const struct fleet *fleet, const struct device_entry *e);
+/* What it runs, as far as it has told; "" = unknown. */
+const char *fleet_device_version(const struct fleet *fleet, const struct device_entry *e, const char *component);
 size_t fleet_device_count(const struct fleet *fleet);
 
 /* --- notes a reader may leave, inside fleet_read(): a device was seen (relaxed stores) --- */
@@ -53,10 +54,11 @@ struct fleet_device {
 	uint64_t pin, told;
 	bool blocked, bound, auto_update;
 	const char *name, *mac, *version;
+	const char *parts; /* the versions of its other components: versions_find() */
 };
 bool fleet_put_device_row(struct fleet *fleet, const struct fleet_device *row);
 void fleet_drop_device(struct fleet *fleet, int64_t id);
 /* Facts told by a device, before they are written behind. */
-void fleet_set_version(struct fleet *fleet, int64_t device_id, const char *version);
+void fleet_set_version(struct fleet *fleet, int64_t device_id, const char *component, const char *version);
 
 #endif

@@ -280,22 +280,27 @@ static void give_device(const PGresult *r, int i, const struct load *load, void 
 			       .auto_update = sql_get_bool(r, i, 7),
 			       .mac = sql_get_text(r, i, 8),
 			       .pin = told_pin(sql_get_text(r, i, 9)),
-			       .told = (uint64_t)sql_get_i64(r, i, 10)};
+			       .told = (uint64_t)sql_get_i64(r, i, 10),
+			       .parts = sql_get_text(r, i, 11)};
 	out->row(load->ctx, &d);
 }
 /* A page may be planned as any join; so many index look-ups are what is wanted. */
 #define DEVICE_COLUMNS                                                                                                             \
 	"d.id, d.name, d.product_id, d.version, d.epoch, d.blocked_at IS NOT NULL, d.bound_at IS NOT NULL, d.auto_update, d.mac, " \
 	"d.client_uuid"
+#define PARTS_TEXT "string_agg(v.component || E'\\x1f' || v.version, E'\\x1f')"
 static const struct loader devices_some = {
 	.some = {"load_some_devices",
-		 "SELECT " DEVICE_COLUMNS ", (SELECT f.told FROM device_facts f WHERE f.device_id = d.id) FROM devices d"
+		 "SELECT " DEVICE_COLUMNS ", (SELECT f.told FROM device_facts f WHERE f.device_id = d.id), "
+		 "(SELECT " PARTS_TEXT " FROM device_versions v WHERE v.device_id = d.id AND v.component <> 'app') FROM devices d"
 		 " WHERE d.id > $1 AND d.id = ANY($2::bigint[]) ORDER BY d.id LIMIT 5000"},
 	.give = give_device,
 };
 /* All of them are read as they come: in pages each would be looked up, and held twice. */
 static const char devices_all[] =
-	"COPY (SELECT " DEVICE_COLUMNS ", f.told FROM devices d LEFT JOIN device_facts f ON f.device_id = d.id) TO STDOUT";
+	"COPY (SELECT " DEVICE_COLUMNS ", f.told, v.parts FROM devices d LEFT JOIN device_facts f ON f.device_id = d.id"
+	" LEFT JOIN (SELECT v.device_id, " PARTS_TEXT " AS parts FROM device_versions v WHERE v.component <> 'app'"
+	" GROUP BY v.device_id) v ON v.device_id = d.id) TO STDOUT";
 
 struct device_line {
 	const struct load *load;
@@ -305,7 +310,7 @@ struct device_line {
 
 static void give_device_line(void *ctx, char *line)
 {
-	enum { ID, NAME, PRODUCT, VERSION, EPOCH, BLOCKED, BOUND, AUTO_UPDATE, MAC, CLIENT, TOLD, FIELDS };
+	enum { ID, NAME, PRODUCT, VERSION, EPOCH, BLOCKED, BOUND, AUTO_UPDATE, MAC, CLIENT, TOLD, PARTS, FIELDS };
 	struct device_line *l = ctx;
 	char *f[FIELDS];
 	if (!sql_copy_fields(line, f, FIELDS)) {
@@ -322,7 +327,8 @@ static void give_device_line(void *ctx, char *line)
 			       .auto_update = *f[AUTO_UPDATE] == 't',
 			       .mac = f[MAC],
 			       .pin = told_pin(f[CLIENT]),
-			       .told = (uint64_t)strtoll(f[TOLD], NULL, 10)};
+			       .told = (uint64_t)strtoll(f[TOLD], NULL, 10),
+			       .parts = f[PARTS]};
 	l->row(l->load->ctx, &d);
 }
 

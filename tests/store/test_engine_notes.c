@@ -117,7 +117,7 @@ static void another_replica_follows(void **state)
 	struct replica *other = replica_start("");
 	struct told t = sample(2);
 	assert_true(notes_put_told(r->engine, site_id(device), &t));
-	assert_true(notes_put(r->engine, site_id(device), "1.9"));
+	assert_true(notes_put(r->engine, site_id(device), "app", "1.9"));
 	until_written(site_id(device), told_fingerprint(&t));
 	for (int64_t deadline = 0; shown(other, device) != told_fingerprint(&t);) {
 		assert_true(site_in_time(&deadline));
@@ -146,7 +146,7 @@ static bool is_blocked(const char *device)
 static bool runs(const char *device, const char *version)
 {
 	fleet_read(r->engine->fleet);
-	bool same = strcmp(fleet_device_version(r->engine->fleet, fleet_device(r->engine->fleet, device)), version) == 0;
+	bool same = strcmp(fleet_device_version(r->engine->fleet, fleet_device(r->engine->fleet, device), "app"), version) == 0;
 	fleet_done(r->engine->fleet);
 	return same;
 }
@@ -254,7 +254,7 @@ static void a_whole_fleet_s_news_are_written(void **state)
 	int64_t dropped = metrics_get(METRIC_NOTES_DROPPED);
 	for (int64_t id = 1; id <= SITE_DEVICES; id++) {
 		struct told t = sample(100 + id);
-		assert_true(notes_put(r->engine, id, "7.7"));
+		assert_true(notes_put(r->engine, id, "app", "7.7"));
 		assert_true(notes_put_told(r->engine, id, &t));
 	}
 	site_until(SITE_DEVICES, "SELECT count(*) FROM device_facts WHERE flash_size = 100 + device_id");
@@ -276,8 +276,31 @@ static void a_late_right_version_still_turns_a_task_that_was_given_up(void **sta
 	site_run("UPDATE tasks SET state = 'timed_out', stage = 'queued', rev = rev + 1, ended_at = now() WHERE id = %" PRId64
 		 "; SELECT change_append('task', '{%" PRId64 "}'), pg_notify('otad', '')",
 		 task, task);
-	assert_true(notes_put(r->engine, site_id(device), "2.0"));
+	assert_true(notes_put(r->engine, site_id(device), "app", "2.0"));
 	site_until_task(task, "succeeded");
+}
+
+/* Each component's goes through a task of that component, also the late right one; the others do not wait for it. */
+static void components_go_each_by_itself(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t id = site_id(device);
+	int64_t task = push(r, device, SITE_KNOWN);
+	site_run("UPDATE tasks SET component = 'mcu', state = 'timed_out', stage = 'queued', rev = rev + 1, ended_at = now() "
+		 "WHERE id = %" PRId64 "; SELECT change_append('task', '{%" PRId64 "}'), pg_notify('otad', '')",
+		 task, task);
+	assert_true(notes_put(r->engine, id, "wifi", "2.0"));
+	assert_true(notes_put(r->engine, id, "mcu", "1.9"));
+	assert_true(notes_put(r->engine, id, "mcu", "2.0")); /* the last one counts */
+	fleet_read(r->engine->fleet);
+	assert_string_equal(fleet_device_version(r->engine->fleet, fleet_device(r->engine->fleet, device), "mcu"), "2.0");
+	fleet_done(r->engine->fleet);
+	site_until_task(task, "succeeded");
+	site_until(2, "SELECT count(*) FROM device_versions WHERE device_id = %" PRId64 " AND version = '2.0'", id);
+	assert_int_equal(site_number("SELECT count(*) FROM devices WHERE id = %" PRId64 " AND version = '2.0'", id), 0);
+	assert_true(notes_put(r->engine, id, "c1", "1") && notes_put(r->engine, id, "c2", "1") && notes_put(r->engine, id, "c3", "1"));
+	site_until(5, "SELECT count(*) FROM device_versions WHERE device_id = %" PRId64, id);
 }
 
 /* The database could not take it when the device was answered. */
@@ -315,7 +338,7 @@ static void what_is_full_says_so_and_is_written_when_the_database_is_back(void *
 	}
 	assert_int_equal(metrics_get(METRIC_NOTES_WAITING), ROOM);
 	assert_false(notes_put_told(r->engine, GONE, &t));
-	assert_false(notes_put(r->engine, GONE, "1.0"));
+	assert_false(notes_put(r->engine, GONE, "app", "1.0"));
 	assert_int_equal(metrics_get(METRIC_NOTES_DROPPED) - dropped, 2);
 	t.flash_size++;
 	assert_true(notes_put_told(r->engine, site_id(device), &t)); /* whose note is there already */
@@ -346,6 +369,7 @@ int main(void)
 		SITE_TEST(they_are_where_a_row_was_passed_over),
 		SITE_TEST(a_reload_in_the_middle_takes_nothing_back),
 		SITE_TEST(a_late_right_version_still_turns_a_task_that_was_given_up),
+		SITE_TEST(components_go_each_by_itself),
 		SITE_TEST(evidence_waits_for_the_database_and_then_moves_its_task),
 		SITE_TEST(what_is_full_says_so_and_is_written_when_the_database_is_back),
 		SITE_TEST(a_whole_fleet_s_news_are_written),

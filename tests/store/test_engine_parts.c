@@ -9,6 +9,7 @@
 
 #include "common/text.h"
 #include "engine/parts.h"
+#include "metrics/metrics.h"
 #include "model/decide.h"
 #include "site.h"
 
@@ -181,6 +182,46 @@ static void what_an_operator_cancelled_is_not_offered_again(void **state)
 	assert_string_equal(check(device, "1.0", "2.0"), "- -");
 }
 
+/* Written behind, and once. */
+static void an_idle_check_s_versions_are_noted(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	int64_t id = site_id(device);
+	assert_string_equal(check(device, "5.0", "6.0"), "- -");
+	site_until(2,
+		   "SELECT count(*) FROM device_versions WHERE device_id = %" PRId64 " AND (component, version) IN (('mcu', '5.0'), "
+		   "('wifi', '6.0'))",
+		   id);
+	int64_t noting = metrics_get(METRIC_POLLS_NOTING);
+	int64_t written = metrics_get(METRIC_NOTES_WRITTEN);
+	assert_string_equal(check(device, "5.0", "6.0"), "- -");
+	assert_string_equal(check(device, "", ""), "2.0 2.0"); /* unknown is no news */
+	assert_string_equal(check(device, "5.0", "6.0"), "- -");
+	assert_int_equal(metrics_get(METRIC_POLLS_NOTING), noting);
+	assert_string_equal(check(device, "5.0", "6.1"), "- -");
+	assert_int_equal(metrics_get(METRIC_POLLS_NOTING), noting + 1);
+	site_until(1, "SELECT count(*) FROM device_versions WHERE device_id = %" PRId64 " AND version = '6.1'", id);
+	assert_true(metrics_get(METRIC_NOTES_WRITTEN) > written);
+	assert_string_equal(check("nobody-at-all", "5.0", "6.0"), "- -");
+	assert_int_equal(metrics_get(METRIC_POLLS_NOTING), noting + 1);
+}
+
+/* No task is live that it could end, but the latest one was given up too early. */
+static void a_check_s_version_turns_a_task_that_was_given_up(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	assert_string_equal(check(device, "1.0", "2.0"), "2.0 -");
+	int64_t task = site_number("SELECT max(id) FROM tasks WHERE device_id = %" PRId64, site_id(device));
+	site_run("UPDATE tasks SET state = 'timed_out', stage = 'notified', rev = rev + 1, ended_at = now() WHERE id = %" PRId64
+		 "; SELECT change_append('task', '{%" PRId64 "}'), pg_notify('otad', '')",
+		 task, task);
+	site_pause();
+	assert_string_equal(check(device, "2.0", "2.0"), "- -");
+	site_until_task(task, "succeeded");
+}
+
 static void a_poll_of_another_dialect_sees_no_file(void **state)
 {
 	(void)state;
@@ -209,6 +250,8 @@ int main(void)
 		SITE_TEST(a_task_that_has_not_begun_gives_way_to_a_higher_file),
 		SITE_TEST(what_gave_way_counts_as_no_offer),
 		SITE_TEST(what_an_operator_cancelled_is_not_offered_again),
+		SITE_TEST(an_idle_check_s_versions_are_noted),
+		SITE_TEST(a_check_s_version_turns_a_task_that_was_given_up),
 		SITE_TEST(a_poll_of_another_dialect_sees_no_file),
 		SITE_TEST(who_says_to_be_two_devices_is_refused),
 	};

@@ -347,7 +347,7 @@ static void the_first_load_has_everything(void **state)
 	fleet_read(fleet);
 	assert_int_equal(fleet_device_count(fleet), 5);
 	assert_int_equal(fleet_device(fleet, "d3")->id, 3);
-	assert_string_equal(fleet_device_version(fleet, fleet_device(fleet, "d3")), "1.0");
+	assert_string_equal(fleet_device_version(fleet, fleet_device(fleet, "d3"), "app"), "1.0");
 	assert_non_null(fleet_firmware_by_name(fleet, 1, "blink"));
 	fleet_done(fleet);
 	assert_true(feed_wait(feed, 20, 0));
@@ -387,6 +387,30 @@ static void a_device_s_binding_and_facts_are_followed(void **state)
 	}
 }
 
+/* By a change, and by a full load. */
+static void what_its_components_run_is_followed(void **state)
+{
+	(void)state;
+	change("BEGIN; UPDATE devices SET version = '0.9' WHERE id = 2;"
+	       "INSERT INTO device_versions VALUES (1, 'mcu', '1.0'), (1, 'wifi', '1.1'), (2, 'app', '0.9'), (2, 'mcu', '2');"
+	       " SELECT change_append('device', '{1,2,3}'), pg_notify('otad', ''); COMMIT");
+	assert_true(feed_wait(feed, 21, WAIT_MS));
+	for (int round = 0; round < 2; round++) {
+		static const char *const expected[] = {"1.0|1.0|1.1", "0.9|2|", "1.0||"};
+		fleet_read(fleet);
+		for (int64_t id = 1; id <= 3; id++) {
+			char text[64];
+			const struct device_entry *e = fleet_device_by_id(fleet, id);
+			snprintf(text, sizeof text, "%s|%s|%s", fleet_device_version(fleet, e, "app"),
+				 fleet_device_version(fleet, e, "mcu"), fleet_device_version(fleet, e, "wifi"));
+			assert_string_equal(text, expected[id - 1]);
+		}
+		fleet_done(fleet);
+		change("SELECT change_append('device', '{}'), pg_notify('otad', '')");
+		assert_true(feed_wait(feed, 22 + round, WAIT_MS));
+	}
+}
+
 /* A full load reads COPY's text format. */
 static void odd_texts_come_whole_through_a_full_load(void **state)
 {
@@ -401,7 +425,7 @@ static void odd_texts_come_whole_through_a_full_load(void **state)
 	static const char *const versions[] = {"1\t\\2\n\r\b\f\v3", "\\N", "", "\\", "\\."};
 	fleet_read(fleet);
 	for (int64_t id = 1; id <= 5; id++) {
-		assert_string_equal(fleet_device_version(fleet, fleet_device_by_id(fleet, id)), versions[id - 1]);
+		assert_string_equal(fleet_device_version(fleet, fleet_device_by_id(fleet, id), "app"), versions[id - 1]);
 	}
 	fleet_done(fleet);
 }
@@ -567,6 +591,7 @@ int main(void)
 		FOLLOWED(the_first_load_has_everything),
 		FOLLOWED(a_change_is_followed),
 		FOLLOWED(a_device_s_binding_and_facts_are_followed),
+		FOLLOWED(what_its_components_run_is_followed),
 		FOLLOWED(odd_texts_come_whole_through_a_full_load),
 		FOLLOWED(what_we_applied_ourselves_is_not_read_again),
 		FOLLOWED(it_is_not_quiet_while_rows_are_on_their_way),

@@ -29,15 +29,27 @@ static struct device_entry *by_name(const char *name)
 	return devices_by_name(d, name, strlen(name));
 }
 
+static const char *runs(const struct device_entry *e)
+{
+	return devices_version(d, e, "app");
+}
+
+static struct device_entry *put(int64_t id, const char *name, int64_t product_id, const char *version)
+{
+	struct device_entry *e = devices_put(d, id, name, product_id);
+	assert_true(devices_set_version(d, e, "app", version));
+	return e;
+}
+
 static void a_device_is_found_by_name_and_by_id(void **state)
 {
 	(void)state;
-	struct device_entry *e = devices_put(d, 5, "esp-5", 2, "1.0");
+	struct device_entry *e = put(5, "esp-5", 2, "1.0");
 	assert_non_null(e);
 	assert_ptr_equal(by_name("esp-5"), e);
 	assert_ptr_equal(devices_by_id(d, 5), e);
 	assert_string_equal(devices_name(d, e), "esp-5");
-	assert_string_equal(devices_version(d, e), "1.0");
+	assert_string_equal(runs(e), "1.0");
 	assert_int_equal(e->product_id, 2);
 	assert_null(by_name("esp-"));
 	assert_null(by_name("esp-55"));
@@ -49,11 +61,11 @@ static void a_device_is_found_by_name_and_by_id(void **state)
 static void putting_it_again_changes_it_in_place(void **state)
 {
 	(void)state;
-	struct device_entry *e = devices_put(d, 5, "esp-5", 2, "1.0");
+	struct device_entry *e = put(5, "esp-5", 2, "1.0");
 	e->seen_s = 77;
-	assert_ptr_equal(devices_put(d, 5, "esp-5", 3, "2.0"), e);
+	assert_ptr_equal(put(5, "esp-5", 3, "2.0"), e);
 	assert_int_equal(e->product_id, 3);
-	assert_string_equal(devices_version(d, e), "2.0");
+	assert_string_equal(runs(e), "2.0");
 	assert_int_equal(e->seen_s, 77);
 	assert_int_equal(devices_count(d), 1);
 }
@@ -61,26 +73,26 @@ static void putting_it_again_changes_it_in_place(void **state)
 static void a_new_name_replaces_the_old_one(void **state)
 {
 	(void)state;
-	devices_put(d, 5, "old", 2, "1.0");
-	struct device_entry *e = devices_put(d, 5, "new", 2, "1.0");
+	devices_put(d, 5, "old", 2);
+	struct device_entry *e = devices_put(d, 5, "new", 2);
 	assert_ptr_equal(by_name("new"), e);
 	assert_ptr_equal(devices_by_id(d, 5), e);
 	assert_null(by_name("old"));
 	assert_int_equal(devices_count(d), 1);
-	assert_non_null(devices_put(d, 6, "old", 2, "")); /* the name is free */
+	assert_non_null(devices_put(d, 6, "old", 2)); /* the name is free */
 	assert_int_equal(by_name("old")->id, 6);
 }
 
 static void a_removed_device_is_gone_and_its_record_used_again(void **state)
 {
 	(void)state;
-	struct device_entry *e = devices_put(d, 5, "a", 2, "1.0");
+	struct device_entry *e = devices_put(d, 5, "a", 2);
 	devices_remove(d, 5);
 	devices_remove(d, 5);
 	assert_null(by_name("a"));
 	assert_null(devices_by_id(d, 5));
 	assert_int_equal(devices_count(d), 0);
-	assert_ptr_equal(devices_put(d, 6, "b", 1, ""), e);
+	assert_ptr_equal(devices_put(d, 6, "b", 1), e);
 	assert_int_equal(e->seen_s, 0);
 }
 
@@ -90,14 +102,14 @@ static void what_does_not_fit_is_refused(void **state)
 	char name[300];
 	memset(name, 'x', sizeof name);
 	name[256] = '\0';
-	assert_null(devices_put(d, 1, name, 1, ""));
+	assert_null(devices_put(d, 1, name, 1));
 	name[255] = '\0';
-	assert_non_null(devices_put(d, 1, name, 1, ""));
+	assert_non_null(devices_put(d, 1, name, 1));
 	assert_ptr_equal(by_name(name), devices_by_id(d, 1));
-	assert_null(devices_put(d, 2, "", 1, ""));
-	assert_null(devices_put(d, 3, "a", (int64_t)UINT32_MAX + 1, ""));
-	assert_null(devices_put(d, 3, "a", 1 << 29, ""));
-	assert_null(devices_put(d, 1, name, 1 << 29, ""));
+	assert_null(devices_put(d, 2, "", 1));
+	assert_null(devices_put(d, 3, "a", (int64_t)UINT32_MAX + 1));
+	assert_null(devices_put(d, 3, "a", 1 << 29));
+	assert_null(devices_put(d, 1, name, 1 << 29));
 	assert_int_equal(devices_count(d), 1);
 }
 
@@ -106,10 +118,10 @@ static void records_do_not_move(void **state)
 {
 	(void)state;
 	char name[24];
-	struct device_entry *first = devices_put(d, 1, "n1", 1, "1.0");
+	struct device_entry *first = devices_put(d, 1, "n1", 1);
 	for (int64_t i = 2; i <= 20000; i++) {
 		snprintf(name, sizeof name, "n%d", (int)i);
-		assert_non_null(devices_put(d, i * 1000003, name, 1, i % 2 ? "1.0" : "2.0"));
+		assert_non_null(put(i * 1000003, name, 1, i % 2 ? "1.0" : "2.0"));
 	}
 	assert_ptr_equal(by_name("n1"), first);
 	for (int64_t i = 2; i <= 20000; i++) {
@@ -118,7 +130,7 @@ static void records_do_not_move(void **state)
 		assert_non_null(e);
 		assert_int_equal(e->id, i * 1000003);
 		assert_ptr_equal(devices_by_id(d, e->id), e);
-		assert_string_equal(devices_version(d, e), i % 2 ? "1.0" : "2.0");
+		assert_string_equal(runs(e), i % 2 ? "1.0" : "2.0");
 	}
 	assert_int_equal(devices_count(d), 20000);
 }
@@ -140,7 +152,7 @@ static void agrees_with_an_array_under_random_changes(void **state)
 		}
 		names[id] = (int)id + IDS * (1 + rand() % 5); /* never another device's */
 		snprintf(name, sizeof name, "n%d", names[id]);
-		assert_non_null(devices_put(d, id, name, 1, name));
+		assert_non_null(put(id, name, 1, name));
 	}
 	size_t count = 0;
 	for (int64_t id = 1; id < IDS; id++) {
@@ -150,7 +162,7 @@ static void agrees_with_an_array_under_random_changes(void **state)
 			count++;
 			snprintf(name, sizeof name, "n%d", names[id]);
 			assert_string_equal(devices_name(d, e), name);
-			assert_string_equal(devices_version(d, e), name);
+			assert_string_equal(runs(e), name);
 			assert_ptr_equal(by_name(name), e);
 		}
 	}
@@ -165,8 +177,8 @@ static void agrees_with_an_array_under_random_changes(void **state)
 static void a_name_that_spells_a_mac_is_found_by_it(void **state)
 {
 	(void)state;
-	struct device_entry *e = devices_put(d, 5, "94_a9_90_2c_84_b8", 2, "");
-	devices_put(d, 6, "94_A9_90_2C_84_B9", 2, ""); /* another spelling is a name like any other */
+	struct device_entry *e = devices_put(d, 5, "94_a9_90_2c_84_b8", 2);
+	devices_put(d, 6, "94_A9_90_2C_84_B9", 2); /* another spelling is a name like any other */
 	assert_ptr_equal(devices_by_mac(d, "94A9902C84B8"), e);
 	assert_ptr_equal(devices_by_mac(d, "94a9902c84b8"), e);
 	assert_true(devices_set_mac(d, e, "94A9902C84B8"));
@@ -182,8 +194,8 @@ static void a_name_that_spells_a_mac_is_found_by_it(void **state)
 static void a_mac_counts_for_more_than_the_name(void **state)
 {
 	(void)state;
-	struct device_entry *named = devices_put(d, 5, "94_a9_90_2c_84_b8", 2, "");
-	struct device_entry *other = devices_put(d, 6, "lamp", 2, "");
+	struct device_entry *named = devices_put(d, 5, "94_a9_90_2c_84_b8", 2);
+	struct device_entry *other = devices_put(d, 6, "lamp", 2);
 	assert_true(devices_set_mac(d, named, "000000000001"));
 	assert_null(devices_by_mac(d, "94A9902C84B8"));
 	assert_ptr_equal(devices_by_mac(d, "000000000001"), named);
@@ -199,9 +211,9 @@ static void a_device_is_found_by_what_it_is_called_at_the_broker(void **state)
 {
 	(void)state;
 	char name[DEVICES_MAC_NAME_SIZE];
-	struct device_entry *spelt = devices_put(d, 5, "94_a9_90_2c_84_b8", 2, "");
-	struct device_entry *lamp = devices_put(d, 6, "lamp", 2, "");
-	struct device_entry *shouting = devices_put(d, 7, "94_A9_90_2C_84_B9", 2, "");
+	struct device_entry *spelt = devices_put(d, 5, "94_a9_90_2c_84_b8", 2);
+	struct device_entry *lamp = devices_put(d, 6, "lamp", 2);
+	struct device_entry *shouting = devices_put(d, 7, "94_A9_90_2C_84_B9", 2);
 	assert_true(devices_set_mac(d, lamp, "0000000000AB"));
 	assert_ptr_equal(devices_at_broker(d, "94_a9_90_2c_84_b8"), spelt);
 	assert_ptr_equal(devices_at_broker(d, "lamp"), lamp);
@@ -224,8 +236,8 @@ static void a_device_is_found_by_what_it_is_called_at_the_broker(void **state)
 static void a_device_keeps_its_name_when_its_mac_moves_it(void **state)
 {
 	(void)state;
-	struct device_entry *e = devices_put(d, 5, "lamp", 2, "");
-	devices_put(d, 6, "desk", 2, "");
+	struct device_entry *e = devices_put(d, 5, "lamp", 2);
+	devices_put(d, 6, "desk", 2);
 	assert_true(devices_set_mac(d, e, "0000000000AA")); /* not the last name any more */
 	assert_string_equal(devices_name(d, e), "lamp");
 	assert_string_equal(devices_name(d, by_name("desk")), "desk");
@@ -233,7 +245,7 @@ static void a_device_keeps_its_name_when_its_mac_moves_it(void **state)
 	assert_true(devices_set_mac(d, e, "0000000000AB"));
 	assert_null(devices_by_mac(d, "0000000000AA"));
 	assert_ptr_equal(devices_by_mac(d, "0000000000AB"), e);
-	e = devices_put(d, 5, "torch", 2, ""); /* renamed: the rest is set anew */
+	e = devices_put(d, 5, "torch", 2); /* renamed: the rest is set anew */
 	assert_null(devices_by_mac(d, "0000000000AB"));
 	assert_true(devices_set_mac(d, e, "0000000000AB"));
 	assert_ptr_equal(devices_by_mac(d, "0000000000AB"), e);
@@ -254,7 +266,7 @@ static void macs_agree_with_an_array_under_random_changes(void **state)
 			continue;
 		}
 		snprintf(name, sizeof name, kind == 1 ? "00_00_00_00_%02x_%02x" : "n%d", (int)id >> 8, (int)id & 255);
-		struct device_entry *e = devices_put(d, id, name, 1, "");
+		struct device_entry *e = devices_put(d, id, name, 1);
 		assert_non_null(e);
 		macs[id] = kind == 3 ? 0 : (int)id + IDS * (rand() % 3);
 		snprintf(name, sizeof name, "%012X", macs[id]);
@@ -283,7 +295,7 @@ static void a_large_table_finds_all(void **state)
 	char name[24];
 	for (int i = 1; i <= MANY; i++) {
 		snprintf(name, sizeof name, "some-device-%07d", i);
-		struct device_entry *e = devices_put(d, i, name, 1, "");
+		struct device_entry *e = devices_put(d, i, name, 1);
 		snprintf(name, sizeof name, "%012X", i);
 		assert_true(e && (i % 1000 || devices_set_mac(d, e, name)));
 	}
@@ -302,19 +314,66 @@ static void a_large_table_finds_all(void **state)
 	}
 }
 
+static void components_go_each_by_itself(void **state)
+{
+	(void)state;
+	struct device_entry *e = put(5, "two", 1, "0.9");
+	struct device_entry *like = put(6, "too", 1, "0.9");
+	assert_true(devices_set_version(d, e, "wifi", "1.1") && devices_set_version(d, e, "mcu", "1.0"));
+	assert_true(devices_set_versions(d, like, "0.9",
+					 "wifi\x1f"
+					 "1.1\x1f"
+					 "mcu\x1f"
+					 "1.0"));
+	assert_int_equal(e->versions, like->versions); /* one set, in whichever order it was told */
+	assert_string_equal(runs(e), "0.9");
+	assert_string_equal(devices_version(d, e, "mcu"), "1.0");
+	assert_string_equal(devices_version(d, e, "wifi"), "1.1");
+	assert_string_equal(devices_version(d, e, "wif"), "");
+	assert_string_equal(devices_version(d, e, ""), "");
+	assert_true(devices_set_version(d, e, "app", "") && devices_set_version(d, e, "mcu", "1.2"));
+	assert_string_equal(runs(e), "");
+	assert_string_equal(devices_version(d, e, "mcu"), "1.2");
+	assert_string_equal(devices_version(d, e, "wifi"), "1.1");
+	assert_string_equal(devices_version(d, like, "mcu"), "1.0");
+	assert_true(devices_set_version(d, e, "mcu", "") && devices_set_version(d, e, "wifi", ""));
+	assert_int_equal(e->versions, 0);
+}
+
+static void what_does_not_fit_into_a_set_is_unknown(void **state)
+{
+	(void)state;
+	char text[200];
+	char component[3] = "a";
+	struct device_entry *e = put(5, "many", 1, "1");
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	assert_true(devices_set_version(d, e, "mcu", text) && devices_set_version(d, e, text, "1") && devices_set_version(d, e, "", "1"));
+	assert_true(devices_set_versions(d, e, "1", "mcu") && devices_set_versions(d, e, "1", "\x1f\x1f\x1f"));
+	assert_string_equal(devices_version(d, e, "mcu"), "");
+	for (; component[0] < 'j'; component[0]++) {
+		assert_true(devices_set_version(d, e, component, "2"));
+	}
+	assert_string_equal(devices_version(d, e, "a"), "2");
+	assert_string_equal(devices_version(d, e, "i"), "");
+	assert_string_equal(runs(e), "1");
+}
+
 /* Odd devices cannot fill memory with versions. */
 static void versions_beyond_the_bound_are_held_as_unknown(void **state)
 {
 	(void)state;
 	char version[24];
-	struct device_entry *e = devices_put(d, 1, "a", 1, "");
+	struct device_entry *e = devices_put(d, 1, "a", 1);
 	for (int i = 0; i < 70000; i++) {
 		snprintf(version, sizeof version, "v%d", i);
-		assert_true(devices_set_version(d, e, version));
-		assert_string_equal(devices_version(d, e), i < 65535 ? version : "");
+		assert_true(devices_set_version(d, e, "app", version));
+		assert_string_equal(runs(e), i < 65535 ? version : "");
 	}
-	assert_true(devices_set_version(d, e, "v7")); /* those that are known stay known */
-	assert_string_equal(devices_version(d, e), "v7");
+	assert_true(devices_set_version(d, e, "app", "v8") && devices_set_version(d, e, "mcu", "1"));
+	assert_string_equal(runs(e), "v8");                  /* the part of it that is known */
+	assert_true(devices_set_version(d, e, "app", "v7")); /* those that are known stay known */
+	assert_string_equal(runs(e), "v7");
 }
 
 int main(void)
@@ -335,6 +394,8 @@ int main(void)
 		TEST(macs_agree_with_an_array_under_random_changes),
 		TEST(a_record_is_small),
 		TEST(a_large_table_finds_all),
+		TEST(components_go_each_by_itself),
+		TEST(what_does_not_fit_into_a_set_is_unknown),
 		TEST(versions_beyond_the_bound_are_held_as_unknown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

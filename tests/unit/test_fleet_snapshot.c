@@ -82,51 +82,71 @@ static void a_row_sets_all_that_is_kept_of_a_device(void **state)
 				   .auto_update = true,
 				   .name = "esp-1",
 				   .mac = "94A9902C84B8",
-				   .version = "2.0"};
+				   .version = "2.0",
+				   .parts = "mcu\x1f"
+					    "1.0"};
 	assert_true(fleet_put_device_row(fleet, &row));
 	const struct device_entry *e = fleet_device_by_mac(fleet, "94A9902C84B8");
 	assert_ptr_equal(e, fleet_device(fleet, "esp-1"));
 	assert_true(e->product_id == 3 && e->epoch == 7 && e->blocked && e->bound && e->auto_update && e->pin == 11);
 	assert_true(fleet_told(e) == UINT64_MAX);
-	assert_string_equal(fleet_device_version(fleet, e), "2.0");
-	row = (struct fleet_device){.id = 1, .product_id = 3, .epoch = 8, .name = "esp-1", .mac = "", .version = ""};
+	assert_string_equal(fleet_device_version(fleet, e, "app"), "2.0");
+	assert_string_equal(fleet_device_version(fleet, e, "mcu"), "1.0");
+	row = (struct fleet_device){.id = 1, .product_id = 3, .epoch = 8, .name = "esp-1", .mac = "", .version = "", .parts = ""};
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_null(fleet_device_by_mac(fleet, "94A9902C84B8"));
 	assert_true(e->epoch == 8 && !e->blocked && !e->bound && !e->auto_update && e->pin == 0);
 	assert_true(fleet_told(e) == 0);
-	assert_string_equal(fleet_device_version(fleet, e), "");
+	assert_string_equal(fleet_device_version(fleet, e, "app"), "");
 }
 
 static void a_row_does_not_take_back_what_is_still_to_be_written(void **state)
 {
 	(void)state;
 	const struct device_entry *e = fleet_device(fleet, "esp-2");
-	struct fleet_device row = {.id = e->id, .product_id = 3, .epoch = 8, .name = "esp-2", .mac = "", .version = "1.0", .told = 5};
+	struct fleet_device row = {.id = e->id,
+				   .product_id = 3,
+				   .epoch = 8,
+				   .name = "esp-2",
+				   .mac = "",
+				   .version = "1.0",
+				   .parts = "mcu\x1f"
+					    "1",
+				   .told = 5};
 	fleet_set_noted(e, true);
 	fleet_note_told(e, 7);
-	fleet_set_version(fleet, e->id, "2.0");
+	fleet_set_version(fleet, e->id, "app", "2.0");
+	fleet_set_version(fleet, e->id, "mcu", "2");
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_true(fleet_told(e) == 7 && e->epoch == 8);
-	assert_string_equal(fleet_device_version(fleet, e), "2.0");
+	assert_string_equal(fleet_device_version(fleet, e, "app"), "2.0");
+	row.name = "renamed";
+	assert_true(fleet_put_device_row(fleet, &row));
+	e = fleet_device(fleet, "renamed");
+	assert_string_equal(fleet_device_version(fleet, e, "mcu"), "2");
 	assert_true(fleet_set_noted(e, false)); /* it said something else */
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_true(fleet_told(e) == 5);
-	assert_string_equal(fleet_device_version(fleet, e), "1.0");
+	assert_string_equal(fleet_device_version(fleet, e, "app"), "1.0");
+	assert_string_equal(fleet_device_version(fleet, e, "mcu"), "1");
 }
 
 static void a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_written(void **state)
 {
 	(void)state;
 	const struct device_entry *e = fleet_device(fleet, "esp-2");
-	struct fleet_device same = {.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .version = "2.0", .told = 7};
+	struct fleet_device same = {
+		.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .version = "2.0", .parts = "", .told = 7};
 	struct fleet_device version = same;
+	struct fleet_device part = same;
 	struct fleet_device told = same;
 	version.version = "2.1";
+	part.parts = "mcu\x1f" "1";
 	told.told = 8;
-	fleet_set_version(fleet, e->id, "2.0");
+	fleet_set_version(fleet, e->id, "app", "2.0");
 	fleet_note_told(e, 7);
-	const struct fleet_device *rows[] = {&version, &told, &same};
-	for (size_t i = 0; i < 3; i++) {
+	const struct fleet_device *rows[] = {&version, &part, &told, &same};
+	for (size_t i = 0; i < COUNT(rows); i++) {
 		bool differs = rows[i] != &same;
 		fleet_set_noted(e, true);
 		assert_true(fleet_put_device_row(fleet, rows[i]));
