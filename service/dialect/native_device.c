@@ -94,11 +94,30 @@ static void put_told(struct buf *out, const struct told *t, int64_t updated_ms)
 	buf_putc(out, '}');
 }
 
+static bool put_versions(struct worker *w, struct buf *out, const union native_row *row, struct err *err)
+{
+	struct device_version versions[DEVICE_VERSIONS_MAX];
+	size_t count;
+	if (!admin_device_versions(w, row->id, versions, &count, err)) {
+		return false;
+	}
+	buf_puts(out, ",\"versions\":[");
+	for (size_t i = 0; i < count; i++) {
+		buf_puts(out, i ? ",{\"component\":" : "{\"component\":");
+		buf_put_json(out, versions[i].component);
+		native_noun_put_text(out, "version", versions[i].version);
+		native_noun_put_time(out, "reportedAt", versions[i].reported_ms);
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+	return true;
+}
+
 static bool put_facts(struct worker *w, struct buf *out, const union native_row *row, struct err *err)
 {
 	struct told t;
 	int64_t updated_ms;
-	if (!admin_device_facts(w, row->id, &t, &updated_ms, err)) {
+	if (!put_versions(w, out, row, err) || !admin_device_facts(w, row->id, &t, &updated_ms, err)) {
 		return false;
 	}
 	buf_puts(out, ",\"facts\":");

@@ -39,6 +39,8 @@ bool admin_device_update(struct engine *e, struct worker *w, const struct actor 
 bool admin_device_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t id, struct err *err);
 bool admin_device_get(struct worker *w, int64_t id, struct device *out, struct err *err);
 bool admin_device_find(struct worker *w, const char *name, struct device *out, struct err *err);
+/* What its components run: at most DEVICE_VERSIONS_MAX. */
+bool admin_device_versions(struct worker *w, int64_t id, struct device_version *out, size_t *count, struct err *err);
 /* What it told of itself, and when that changed last: *updated_ms 0 = it has never told any. */
 bool admin_device_facts(struct worker *w, int64_t id, struct told *out, int64_t *updated_ms, struct err *err);
 /* page->name: device name */

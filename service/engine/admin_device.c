@@ -113,6 +113,11 @@ bool admin_device_facts(struct worker *w, int64_t id, struct told *out, int64_t 
 	return ADMIN_READ(w, err, store_facts_get(db, id, out, updated_ms, err));
 }
 
+bool admin_device_versions(struct worker *w, int64_t id, struct device_version *out, size_t *count, struct err *err)
+{
+	return ADMIN_READ(w, err, store_device_versions(db, id, out, count, err));
+}
+
 bool admin_device_list(struct worker *w, const struct page *page, struct device **out, size_t *count, struct err *err)
 {
 	return ADMIN_READ(w, err, store_device_list(db, page, out, count, err));

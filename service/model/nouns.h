@@ -49,6 +49,14 @@ struct device {
 	int64_t updated_ms;
 };
 
+/* What a component of a device runs, and when it was last told. */
+enum { DEVICE_VERSIONS_MAX = 17 };
+struct device_version {
+	char component[COMPONENT_SIZE];
+	char version[VERSION_SIZE];
+	int64_t reported_ms;
+};
+
 /* Of this name, passwords of an epoch below `epoch` are refused, and with `blocked` all. Brokers are told in the order of rev. */
 struct revocation {
 	char device[NAME_SIZE];

@@ -261,6 +261,24 @@ bool store_device_get(struct db *db, int64_t id, struct device *out, struct err 
 	return true;
 }
 
+bool store_device_versions(struct db *db, int64_t id, struct device_version *out, size_t *count, struct err *err)
+{
+	static const struct sql select = {
+		"device_versions", "SELECT component, version, " SQL_MS("reported_at") " FROM device_versions "
+										       "WHERE device_id = $1 ORDER BY component LIMIT $2"};
+	struct sql_args a = {0};
+	sql_i64(&a, id);
+	sql_i64(&a, DEVICE_VERSIONS_MAX);
+	scoped_result PGresult *r = sql_query(db, &select, &a, err);
+	*count = r ? (size_t)PQntuples(r) : 0;
+	for (size_t i = 0; i < *count; i++) {
+		sql_copy_text(r, (int)i, 0, out[i].component, sizeof out[i].component);
+		sql_copy_text(r, (int)i, 1, out[i].version, sizeof out[i].version);
+		out[i].reported_ms = sql_get_i64(r, (int)i, 2);
+	}
+	return r != NULL;
+}
+
 bool store_device_find(struct db *db, const char *name, struct device *out, struct err *err)
 {
 	static const struct sql select = {"device_find", "SELECT " COLUMNS " FROM devices WHERE name = $1"};

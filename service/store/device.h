@@ -8,6 +8,7 @@
 
 struct db;
 struct device;
+struct device_version;
 struct err;
 struct page;
 
@@ -27,6 +28,8 @@ struct device_deletion {
 };
 bool store_device_delete(struct db *db, int64_t id, struct device_deletion *out, struct err *err);
 bool store_device_get(struct db *db, int64_t id, struct device *out, struct err *err);
+/* What its components run, by their names: at most DEVICE_VERSIONS_MAX. */
+bool store_device_versions(struct db *db, int64_t id, struct device_version *out, size_t *count, struct err *err);
 bool store_device_find(struct db *db, const char *name, struct device *out, struct err *err);
 /* *out is malloc'd, the caller frees it. */
 bool store_device_list(struct db *db, const struct page *page, struct device **out, size_t *count, struct err *err);

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from harness.process import until
 from harness.xiaozhi import Device as XiaozhiDevice
 
 CHECKED = '{"meta":{"code":0,"message":"ota file info"},"data":{"need_ota":true,"files":[{"file_url":"https://xxx.com/mcu.bin","md5":"xxzz...","version":"1.0.1","ota_type":0,"customize":""},{"file_url":"https://xxx.com/wifi.bin","md5":"xxzz...","version":"1.0.1","ota_type":1,"customize":""}]}}'  # noqa: E501
@@ -301,6 +302,42 @@ def test_idle_checks_ask_no_database(site):
         assert fog.versions(device_id=device, mcu_version="1.0.1") == {} and fog.versions() == {0: "1.0.1"}
     assert site.db.statements() - before < 20, "none of 100 checks; the tick and the feed ask now and then"
     assert fog.states(device) == []
+
+
+def test_what_an_idle_check_tells_is_seen_by_operators_and_by_explanations(fog):
+    device = fog.device()
+    top = fog.make(version="1.0.2")
+    path = f"/api/v3/devices/{device}"
+    assert fog.site.operator.get(path).json["versions"] == []
+
+    def shown():
+        versions = fog.site.operator.get(path).json["versions"]
+        assert all(row["reportedAt"] for row in versions)
+        return [(row["component"], row["version"]) for row in versions]
+
+    assert fog.versions(device_id=device, mcu_version="1.0.2", wifi_version="3.1") == {}
+    until(lambda: shown() == [("mcu", "1.0.2"), ("wifi", "3.1")], "both are written behind")
+    assert "already runs" in fog.site.operator.get(path + "/explain", component="mcu").json["sentences"]["en"][0]
+    fog.tell(device, wifi="3.2")
+    assert shown() == [("mcu", "1.0.2"), ("wifi", "3.2")]
+    fog.edit(top["id"], status=2)
+    fog.make(version="1.0.1")
+    assert "the device runs 1.0.2" in fog.site.operator.get(path + "/explain", component="mcu").body.decode()
+
+
+def test_what_is_no_news_is_not_written_again(site):
+    fog = Fog(site, site.product("news"))
+    device = fog.device()
+    fog.versions(device_id=device, mcu_version="1.0.1", wifi_version="3.1")
+    until(lambda: site.db.value("SELECT count(*) FROM device_versions") == 2, "written behind")
+    before = site.db.rows("SELECT xmin::text, reported_at FROM device_versions")
+    for _ in range(3):
+        fog.versions(device_id=device, mcu_version="1.0.1", wifi_version="3.1")
+    site.otad.stop()
+    site.otad.start()
+    fog.versions(device_id=device, mcu_version="1.0.1", wifi_version="3.1")
+    site.otad.stop()
+    assert site.db.rows("SELECT xmin::text, reported_at FROM device_versions") == before, "also after a start it is known"
 
 
 def test_a_device_of_another_product_is_refused(shared, fog):
