@@ -157,6 +157,25 @@ END $$;
 ALTER FUNCTION public.change_append(p_kind text, p_ids bigint[]) OWNER TO otad_owner;
 
 --
+-- Name: devices_registered(); Type: FUNCTION; Schema: public; Owner: otad_owner
+--
+
+CREATE FUNCTION public.devices_registered() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        UPDATE products SET registered = greatest(registered - 1, 0) WHERE id = OLD.product_id;
+    ELSIF NEW.product_id <> OLD.product_id THEN
+        UPDATE products SET registered = CASE WHEN id = NEW.product_id THEN registered + 1 ELSE greatest(registered - 1, 0) END
+            WHERE id IN (OLD.product_id, NEW.product_id);
+    END IF;
+    RETURN NULL;
+END $$;
+
+ALTER FUNCTION public.devices_registered() OWNER TO otad_owner;
+
+--
 -- Name: events_maintain(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: otad_owner
 --
 
@@ -422,6 +441,7 @@ CREATE TABLE public.devices (
     auto_update boolean DEFAULT true NOT NULL,
     bound_at timestamp with time zone,
     client_uuid text,
+    registered boolean DEFAULT false NOT NULL,
     CONSTRAINT devices_client_id_check CHECK (((length(client_id) >= 1) AND (length(client_id) <= 128))),
     CONSTRAINT devices_epoch_check CHECK ((epoch > 0)),
     CONSTRAINT devices_mac_check CHECK ((mac ~ '^[0-9A-F]{12}$'::text)),
@@ -734,6 +754,9 @@ CREATE TABLE public.products (
     auto_register boolean DEFAULT false NOT NULL,
     device_token boolean DEFAULT false NOT NULL,
     bundle text DEFAULT 'independent'::text NOT NULL,
+    auto_register_max integer DEFAULT 10000 NOT NULL,
+    registered integer DEFAULT 0 NOT NULL,
+    CONSTRAINT products_auto_register_max_check CHECK (((auto_register_max >= 1) AND (auto_register_max <= 10000000))),
     CONSTRAINT products_boards_check CHECK ((cardinality(boards) <= 32)),
     CONSTRAINT products_bundle_check CHECK ((bundle = ANY (ARRAY['independent'::text, 'together'::text]))),
     CONSTRAINT products_identity_check CHECK ((identity = ANY (ARRAY['mac'::text, 'pinned'::text, 'licence'::text]))),
@@ -1396,6 +1419,12 @@ CREATE INDEX tokens_operator ON public.tokens USING btree (operator_id);
 --
 
 ALTER INDEX public.events_task ATTACH PARTITION public.events_default_task_id_at_idx;
+
+--
+-- Name: devices devices_registered; Type: TRIGGER; Schema: public; Owner: otad_owner
+--
+
+CREATE TRIGGER devices_registered AFTER DELETE OR UPDATE OF product_id ON public.devices FOR EACH ROW WHEN (old.registered) EXECUTE FUNCTION public.devices_registered();
 
 --
 -- Name: rollouts mac_ranges_drop; Type: TRIGGER; Schema: public; Owner: otad_owner

@@ -48,6 +48,8 @@
 	X(activation_ttl, time, "24h", 1000, 2592000000, 1, "a device's code is good for so long after its last check")        \
 	X(activation_max, int, "100000", 10, 500000, 1, "first contacts kept at once, ended ones too")                         \
 	X(activation_per_address, int, "200", 1, 100000, 1, "waiting devices of one address (IPv6: a /64) at once")            \
+	X(register_per_address, int, "200", 1, 100000, 1,                                                                      \
+	  "unknown devices of one address (IPv6: a /64) that may register themselves within an hour")                          \
 	X(activation_host, text, "", 0, 0, 1, "shown with a device's code: where to enter it; empty = the host of public_url") \
 	X(mqtt_public_endpoint, text, "", 0, 0, 1,                                                                             \
 	  "host[:port] Xiaozhi devices reach the broker by; 8883 or none = TLS; empty = public_url's host and mqtt_port")      \

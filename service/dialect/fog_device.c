@@ -14,6 +14,7 @@
 #include "dialect/fog_routes.h"
 #include "engine/engine.h"
 #include "engine/parts.h"
+#include "engine/registration.h"
 #include "http/request.h"
 
 /* The order of the answer: mcu, wifi. */
@@ -178,6 +179,15 @@ static bool read_report(struct http_request *req, struct engine *e, struct parts
 	return true;
 }
 
+static void refuse(struct http_request *req, const struct err *err)
+{
+	if (err->kind == ERR_CONFLICT) { /* no parameter's fault */
+		fog_refuse(req, FOG_BAD, err->text);
+	} else {
+		fog_refuse_err(req, err);
+	}
+}
+
 /* An unknown device of a product that registers them: on a worker, then its report. */
 static void register_first(struct http_request *req, struct worker *worker, void *ctx)
 {
@@ -191,8 +201,8 @@ static void register_first(struct http_request *req, struct worker *worker, void
 		text_copy(actor.name, sizeof actor.name, "device");
 	}
 	if (!read_report(req, ctx, &ask, &product, &err) ||
-	    (parts_may_register(ctx, &ask, &its) && !parts_register(ctx, worker, &actor, &ask, its.id, &err))) {
-		fog_refuse_err(req, &err);
+	    (registration_find(ctx, &ask, &its) && !registration_make(ctx, worker, &actor, &ask, its.id, &err))) {
+		refuse(req, &err);
 		return;
 	}
 	parts_report(ctx, &ask, heard, req);
@@ -209,12 +219,12 @@ void fog_version(struct http_request *req, struct worker *worker, void *ctx)
 		fog_refuse_err(req, &err);
 		return;
 	}
-	bool fresh = parts_may_register(ctx, &ask, &its);
+	bool fresh = registration_find(ctx, &ask, &its);
 	if (!parts_of_device(ctx, &ask, &product) && fresh) {
 		product = its;
 	}
-	if (!may_call(req, ctx, &product, &err)) {
-		fog_refuse_err(req, &err);
+	if (!may_call(req, ctx, &product, &err) || (fresh && !registration_is_open(ctx, its.id, http_request_peer(req), &err))) {
+		refuse(req, &err);
 		return;
 	}
 	if (fresh) {

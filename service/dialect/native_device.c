@@ -46,6 +46,7 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text_or_null(out, "version", d->version);
 	native_noun_put_text(out, "nickName", d->nick_name);
 	native_noun_put_bool(out, "autoUpdate", d->auto_update);
+	native_noun_put_bool(out, "registered", d->registered);
 	native_noun_put_time(out, "boundAt", d->bound_ms);
 	native_noun_put_time(out, "lastSeen", d->last_seen_ms);
 	buf_puts(out, d->online < 0 ? ",\"online\":null" : d->online ? ",\"online\":true" : ",\"online\":false");

@@ -44,6 +44,8 @@ static void put(struct buf *out, const void *row)
 	put_names(out, "partitions", p->partitions[0], sizeof p->partitions[0], p->partition_count);
 	native_noun_put_bool(out, "unboundUpdates", p->unbound_updates);
 	native_noun_put_bool(out, "autoRegister", p->auto_register);
+	native_noun_put_int(out, "autoRegisterMax", p->auto_register_max);
+	native_noun_put_int(out, "registered", p->registered);
 	native_noun_put_bool(out, "deviceToken", p->device_token);
 	native_noun_put_text(out, "bundle", p->together ? "together" : "independent");
 	native_noun_put_time(out, "createdAt", p->created_ms);
@@ -91,6 +93,7 @@ static bool decode_device_needs(const struct cJSON *body, struct product *p, str
 	bool ok = json_texts(body, "boards", &boards, err) && json_texts(body, "partitions", &partitions, err) &&
 		  json_bool(body, "unboundUpdates", false, &p->unbound_updates, err) &&
 		  json_bool(body, "autoRegister", false, &p->auto_register, err) &&
+		  json_int(body, "autoRegisterMax", false, 1, AUTO_REGISTER_MAX, &p->auto_register_max, err) &&
 		  json_bool(body, "deviceToken", false, &p->device_token, err);
 	p->board_count = boards.count;
 	p->partition_count = partitions.count;
@@ -99,8 +102,9 @@ static bool decode_device_needs(const struct cJSON *body, struct product *p, str
 
 static bool decode(const struct cJSON *body, bool fresh, union native_row *inout, struct err *err)
 {
-	static const char *const known[] = {"key",        "name",           "description",  "images",      "identity", "boards",
-					    "partitions", "unboundUpdates", "autoRegister", "deviceToken", "bundle",   NULL};
+	static const char *const known[] = {"key",        "name",           "description",  "images",          "identity",    "boards",
+					    "partitions", "unboundUpdates", "autoRegister", "autoRegisterMax", "deviceToken", "bundle",
+					    NULL};
 	struct product *p = &inout->product;
 	if (!json_only_keys(body, known, err)) {
 		return false;

@@ -11,10 +11,8 @@
 #include "common/alias.h"
 #include "model/nouns.h"
 
-struct actor;
 struct engine;
 struct err;
-struct worker;
 
 enum { PARTS_MAX = 2, PARTS_IDS_MAX = 4, PARTS_ID_SIZE = NAME_SIZE };
 
@@ -63,12 +61,5 @@ void parts_check(struct engine *engine, const struct parts_ask *ask, parts_done 
  * once. ERR_NOT_FOUND: nobody knows the device. ERR_DENIED: its product believes no name. */
 typedef void parts_heard(void *ctx, const struct err *err);
 void parts_report(struct engine *engine, const struct parts_ask *ask, parts_heard *done, void *ctx);
-
-/* May an unknown device's report register it? Its product: the one told, or the only one that registers devices. Memory only. */
-bool parts_may_register(struct engine *engine, const struct parts_ask *ask, struct parts_product *out);
-/* Registers ids[0] as a device of the product, by its MAC if it is one; also if it is there already. ERR_INVALID: it can be no name.
- * ERR_BUSY: too many from this address. */
-bool parts_register(struct engine *engine, struct worker *worker, const struct actor *actor, const struct parts_ask *ask,
-		    int64_t product_id, struct err *err);
 
 #endif

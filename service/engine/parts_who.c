@@ -3,13 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "engine/admin.h"
 #include "engine/parts.h"
 #include "engine/private.h"
-#include "engine/throttle.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_device.h"
 #include "fleet/products.h"
@@ -111,50 +108,4 @@ bool parts_of_device(struct engine *e, const struct parts_ask *ask, struct parts
 	}
 	fleet_done(e->fleet);
 	return known;
-}
-
-bool parts_may_register(struct engine *e, const struct parts_ask *ask, struct parts_product *out)
-{
-	struct err none = {0};
-	const struct device_entry *d;
-	fleet_read(e->fleet);
-	const struct fleet_product *p = ask->product_id ? fleet_product(e->fleet, ask->product_id) : fleet_auto_register(e->fleet);
-	bool may = find_device(e->fleet, ask, &d, &none) && !d && p && p->auto_register;
-	*out = may ? (struct parts_product){.id = p->id, .token = p->device_token} : (struct parts_product){0};
-	fleet_done(e->fleet);
-	return may;
-}
-
-/* A MAC is named as a device that comes by itself is: so that it is one device whatever it speaks. */
-static void name_new(const char *id, struct device *out)
-{
-	if (!mac_parse(id, out->mac)) {
-		text_copy(out->name, sizeof out->name, id);
-		return;
-	}
-	for (int i = 0; i < 12; i++) {
-		char c = out->mac[i];
-		out->name[i + i / 2] = (char)(c >= 'A' ? c - 'A' + 'a' : c);
-		if (i % 2 && i < 11) {
-			out->name[i + i / 2 + 1] = '_';
-		}
-	}
-}
-
-bool parts_register(struct engine *e, struct worker *w, const struct actor *actor, const struct parts_ask *ask, int64_t product_id,
-		    struct err *err)
-{
-	struct err why = {0};
-	struct device device = {.product_id = product_id, .auto_update = true};
-	name_new(ask->ids[0], &device);
-	if (!text_is_key(device.name)) {
-		return err_set(err, ERR_INVALID, "device_id must have 1 to %d of the characters A-Z a-z 0-9 . _ -", NAME_SIZE - 1);
-	}
-	if (!throttle_take(THROTTLE_CONTACT, actor->address, clock_mono_ms())) {
-		return err_set(err, ERR_BUSY, "too many new devices from this address; try again later");
-	}
-	if (!admin_device_create(e, w, actor, &device, &why) && why.kind != ERR_EXISTS) {
-		return err_set(err, why.kind, "%s", why.text);
-	}
-	return true;
 }

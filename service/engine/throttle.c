@@ -28,6 +28,9 @@ static const struct {
 	[THROTTLE_CODE] = {30, THROTTLE_WINDOW_MS},
 	[THROTTLE_PROOF_DEVICE] = {THROTTLE_FAILURES, THROTTLE_WINDOW_MS},
 	[THROTTLE_PROOF_ADDRESS] = {100, THROTTLE_WINDOW_MS},
+	[THROTTLE_REGISTER] = {0, 3600 * 1000},
+	[THROTTLE_REGISTER_SHUT] = {1, 1000},
+	[THROTTLE_REGISTER_TOLD] = {1, 3600 * 1000},
 };
 
 static uint64_t identify(const char *address) /* or whatever else names who */
@@ -66,6 +69,11 @@ static struct slot *claim(enum throttle_kind kind, uint64_t who)
 
 bool throttle_take(enum throttle_kind kind, const char *name, int64_t now_ms)
 {
+	return throttle_take_of(kind, name, limits[kind].attempts, now_ms);
+}
+
+bool throttle_take_of(enum throttle_kind kind, const char *name, int64_t attempts, int64_t now_ms)
+{
 	uint64_t who = identify(name);
 	pthread_mutex_lock(&lock);
 	struct slot *slot = find(kind, who);
@@ -77,7 +85,7 @@ bool throttle_take(enum throttle_kind kind, const char *name, int64_t now_ms)
 		slot->failures = 0;
 	}
 	slot->used_ms = now_ms;
-	bool granted = slot->failures < limits[kind].attempts;
+	bool granted = slot->failures < attempts;
 	slot->failures += granted;
 	pthread_mutex_unlock(&lock);
 	return granted;

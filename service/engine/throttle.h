@@ -17,12 +17,18 @@ enum throttle_kind {
 	THROTTLE_CODE,          /* wrong codes of an operator */
 	THROTTLE_PROOF_DEVICE,  /* failed HMACs for a MAC */
 	THROTTLE_PROOF_ADDRESS, /* failed HMACs of an address */
+	THROTTLE_REGISTER,      /* devices of an address that registered themselves within the hour: throttle_take_of() */
+	THROTTLE_REGISTER_SHUT, /* refusals of such: for a second the next ones are refused at once */
+	THROTTLE_REGISTER_TOLD, /* refusals of such that were audited within the hour */
 	THROTTLE_KINDS,
 };
 
 /* Takes one attempt of who, before its outcome is known (so that simultaneous guesses count too). false: none is left in this window.
  * now_ms: monotonic, above 0. */
 bool throttle_take(enum throttle_kind kind, const char *who, int64_t now_ms);
+
+/* The same where the caller knows how many there are. */
+bool throttle_take_of(enum throttle_kind kind, const char *who, int64_t attempts, int64_t now_ms);
 
 /* Does any attempt of who count at this time? */
 bool throttle_counts(enum throttle_kind kind, const char *who, int64_t now_ms);

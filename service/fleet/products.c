@@ -68,6 +68,7 @@ static struct fleet_product *new_product(const struct product *p, const struct v
 	own->identity = p->identity;
 	own->unbound_updates = p->unbound_updates;
 	own->auto_register = p->auto_register;
+	own->auto_register_max = p->auto_register_max;
 	own->device_token = p->device_token;
 	own->together = p->together;
 	own->board_count = p->board_count;

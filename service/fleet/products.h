@@ -29,6 +29,7 @@ struct fleet_product {
 	enum identity_policy identity;
 	bool unbound_updates;
 	bool auto_register;
+	int64_t auto_register_max;
 	bool device_token;
 	bool together;
 	char boards[BOARDS_MAX][NAME_SIZE];

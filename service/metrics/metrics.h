@@ -54,6 +54,10 @@ struct buf;
 	X(COMMITS, COUNTER, "otad_commits_total", "", "Group commits.")                                                                \
 	X(COMMIT_OPS, COUNTER, "otad_commit_operations_total", "", "Operations in group commits.")                                     \
 	X(COMMIT_QUEUE, GAUGE, "otad_commit_queue", "", "Operations waiting for the group commit.")                                    \
+	X(REGISTRATIONS, COUNTER, "otad_registrations_total", "outcome=\"made\"",                                                      \
+	  "Unknown devices that registered themselves, or were refused: for their address, or because their product is full.")         \
+	X(REGISTRATIONS_ADDRESS, COUNTER, "otad_registrations_total", "outcome=\"address\"", "")                                       \
+	X(REGISTRATIONS_FULL, COUNTER, "otad_registrations_total", "outcome=\"full\"", "")                                             \
 	X(NOTES_COALESCED, COUNTER, "otad_notes_coalesced_total", "", "Facts that replaced an unwritten one of the same device.")      \
 	X(NOTES_WRITTEN, COUNTER, "otad_notes_written_total", "", "Facts written behind.")                                             \
 	X(NOTES_DROPPED, COUNTER, "otad_notes_dropped_total", "",                                                                      \

@@ -39,6 +39,7 @@ struct device {
 	char nick_name[NICK_NAME_SIZE];
 	bool auto_update;
 	int64_t bound_ms; /* since when it is activated; 0 = it is not */
+	bool registered;  /* it has made itself known */
 	int64_t last_seen_ms;
 	int64_t epoch;       /* of its credentials, from 1 */
 	int64_t shown_epoch; /* the last one whose password was shown; 0 = none */

@@ -14,6 +14,8 @@ enum {
 	BOARDS_MAX = 32,
 	PARTITIONS_MAX = 32,
 	PARTITION_SIZE = 17,
+	AUTO_REGISTER_MAX = 10000000, /* the greatest auto_register_max */
+	AUTO_REGISTER_DEFAULT = 10000,
 };
 
 struct product {
@@ -24,7 +26,9 @@ struct product {
 	enum product_images images;
 	enum identity_policy identity;
 	bool unbound_updates;                            /* firmware also before activation */
-	bool auto_register;                              /* who reports versions and is not known becomes a device of it */
+	bool auto_register;                              /* who reports versions and is not known becomes a device of it, ... */
+	int64_t auto_register_max;                       /* ... up to so many; 0 in = AUTO_REGISTER_DEFAULT */
+	int64_t registered;                              /* devices that have, and are still there; comes back from the database */
 	bool together;                                   /* no component of it is offered while another one that it needs waits */
 	bool device_token;                               /* calls of devices that prove nothing must bring an operator's token */
 	char boards[BOARDS_MAX][NAME_SIZE];              /* names or types of boards that are this product, besides its key */

@@ -12,7 +12,7 @@
 
 #define COLUMNS                                                                                                           \
 	"id, name, product_id, client_id, mac, version, " SQL_MS("last_seen") ", rev, " SQL_MS("created_at") ", " SQL_MS( \
-		"updated_at") ", epoch, shown_epoch, " SQL_MS("blocked_at") ", nick_name, auto_update, " SQL_MS("bound_at")
+		"updated_at") ", epoch, shown_epoch, " SQL_MS("blocked_at") ", nick_name, auto_update, " SQL_MS("bound_at") ", registered"
 
 static void read_row(const PGresult *r, int row, struct device *out)
 {
@@ -28,6 +28,7 @@ static void read_row(const PGresult *r, int row, struct device *out)
 		.blocked_ms = sql_get_i64(r, row, 12),
 		.auto_update = sql_get_bool(r, row, 14),
 		.bound_ms = sql_get_i64(r, row, 15),
+		.registered = sql_get_bool(r, row, 16),
 	};
 	sql_copy_text(r, row, 1, out->name, sizeof out->name);
 	sql_copy_text(r, row, 3, out->client_id, sizeof out->client_id);
@@ -98,17 +99,33 @@ static bool go_on_from_revocation(struct db *db, struct device *inout, struct er
 bool store_device_create(struct db *db, struct device *inout, struct err *err)
 {
 	static const struct sql insert = {"device_insert",
-					  "INSERT INTO devices (name, product_id, client_id, mac, nick_name, auto_update, shown_epoch) "
-					  "VALUES ($1, $2, $3, $4, $5, $6, 1) RETURNING " COLUMNS};
+					  "INSERT INTO devices (name, product_id, client_id, mac, nick_name, auto_update, registered, "
+					  "shown_epoch) VALUES ($1, $2, $3, $4, $5, $6, $7, 1) RETURNING " COLUMNS};
 	struct sql_args a = {0};
 	struct err why = {0};
 	put_fields(&a, inout);
+	sql_bool(&a, inout->registered);
 	scoped_result PGresult *r = sql_query(db, &insert, &a, &why);
 	if (!r) {
 		return refuse(inout, &why, err);
 	}
 	read_row(r, 0, inout);
 	return go_on_from_revocation(db, inout, err);
+}
+
+bool store_device_register(struct db *db, struct device *inout, bool *full, struct err *err)
+{
+	static const struct sql count = {"device_register", "UPDATE products SET registered = registered + 1 WHERE id = $1 "
+							    "AND auto_register AND registered < auto_register_max RETURNING 1"};
+	struct sql_args a = {0};
+	sql_i64(&a, inout->product_id);
+	scoped_result PGresult *r = sql_query(db, &count, &a, err);
+	*full = r && PQntuples(r) == 0;
+	if (!r || *full) {
+		return r && err_set(err, ERR_CONFLICT, "product %" PRId64 " registers no more devices", inout->product_id);
+	}
+	inout->registered = true;
+	return store_device_create(db, inout, err);
 }
 
 /* Locks the row, so that no task begins meanwhile. *live: a live task of it, 0 = none. */

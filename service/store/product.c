@@ -51,7 +51,7 @@ static bool check_boards(struct db *db, const struct product *p, struct err *err
 					    sql_get_text(r, 0, 1), sql_get_text(r, 0, 0));
 }
 
-/* $1..$11 of both writes. */
+/* $1..$12 of both writes. */
 static bool add_fields(struct sql_args *a, const struct product *p, struct sql_list *boards, struct sql_list *partitions, struct err *err)
 {
 	for (size_t i = 0; i < p->board_count; i++) {
@@ -71,6 +71,7 @@ static bool add_fields(struct sql_args *a, const struct product *p, struct sql_l
 	sql_bool(a, p->auto_register);
 	sql_bool(a, p->device_token);
 	sql_text(a, p->together ? "together" : "independent");
+	sql_i64(a, p->auto_register_max ? p->auto_register_max : AUTO_REGISTER_DEFAULT);
 	return (buf_ok(&boards->text) && buf_ok(&partitions->text)) || err_set(err, ERR_INTERNAL, "out of memory");
 }
 
@@ -102,7 +103,8 @@ bool store_product_create(struct db *db, struct product *inout, struct err *err)
 	static const struct sql insert = {
 		"product_insert",
 		"INSERT INTO products AS p (key, name, description, images, identity, unbound_updates, boards, partitions, "
-		"auto_register, device_token, bundle) VALUES ($1, $2, $3, $4, $5, $6, $7::text[], $8::text[], $9, $10, $11) "
+		"auto_register, device_token, bundle, auto_register_max) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7::text[], $8::text[], $9, $10, $11, $12) "
 		"RETURNING " PRODUCT_COLUMNS};
 	inout->id = 0;
 	scoped_result PGresult *r = write_row(db, &insert, inout, 0, err);
@@ -118,9 +120,9 @@ bool store_product_update(struct db *db, struct product *inout, int64_t rev, str
 	static const struct sql update = {
 		"product_update",
 		"UPDATE products p SET key = $1, name = $2, description = $3, images = $4, identity = $5, unbound_updates = $6, "
-		"boards = $7::text[], partitions = $8::text[], auto_register = $9, device_token = $10, bundle = $11, rev = rev + 1, "
-		"updated_at = now() "
-		"WHERE id = $12 AND rev = coalesce($13::bigint, rev) RETURNING " PRODUCT_COLUMNS};
+		"boards = $7::text[], partitions = $8::text[], auto_register = $9, device_token = $10, bundle = $11, "
+		"auto_register_max = $12, rev = rev + 1, updated_at = now() "
+		"WHERE id = $13 AND rev = coalesce($14::bigint, rev) RETURNING " PRODUCT_COLUMNS};
 	scoped_result PGresult *r = write_row(db, &update, inout, rev, err);
 	if (!r) {
 		return false;

@@ -124,6 +124,8 @@ void rows_product(const PGresult *r, int row, struct product *p)
 		.auto_register = sql_get_bool(r, row, 12),
 		.device_token = sql_get_bool(r, row, 13),
 		.together = sql_get_bool(r, row, 14),
+		.auto_register_max = sql_get_i64(r, row, 15),
+		.registered = sql_get_i64(r, row, 16),
 	};
 	sql_copy_text(r, row, 1, p->key, sizeof p->key);
 	sql_copy_text(r, row, 2, p->name, sizeof p->name);

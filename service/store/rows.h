@@ -44,8 +44,8 @@ void rows_rollout(const PGresult *r, int row, struct rollout *out);
 	"p.id, p.key, p.name, p.description, p.rev, " SQL_MS("p.created_at") ", " SQL_MS(                                           \
 		"p.updated_at") ", p.images, p.identity, "                                                                          \
 				"p.unbound_updates, array_to_string(p.boards, E'\\x1f'), array_to_string(p.partitions, E'\\x1f'), " \
-				"p.auto_register, p.device_token, p.bundle = 'together'"
-enum { PRODUCT_COLUMN_COUNT = 15 };
+				"p.auto_register, p.device_token, p.bundle = 'together', p.auto_register_max, p.registered"
+enum { PRODUCT_COLUMN_COUNT = 17 };
 void rows_product(const PGresult *r, int row, struct product *out);
 
 /* Of forced_fixes x. */

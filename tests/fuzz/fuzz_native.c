@@ -16,7 +16,7 @@ enum { SHOWN_MAX = 64 * 1024 };
 
 struct kind {
 	const struct native_noun *noun;
-	const char *writable[10]; /* NULL-terminated */
+	const char *writable[12]; /* NULL-terminated */
 	void (*check)(const union native_row *row);
 };
 
@@ -56,7 +56,8 @@ static void check_fix(const union native_row *row)
 
 static const struct kind kinds[] = {
 	{&native_product,
-	 {"key", "name", "description", "boards", "partitions", "unboundUpdates", "autoRegister", "deviceToken", "bundle", NULL},
+	 {"key", "name", "description", "boards", "partitions", "unboundUpdates", "autoRegister", "autoRegisterMax", "deviceToken",
+	  "bundle", NULL},
 	 check_product},
 	{&native_device, {"name", "productId", "clientId", "mac", NULL}, check_device},
 	{&native_fix, {"fromVersion", "board", NULL}, check_fix},

@@ -191,6 +191,7 @@ static void what_is_written_comes_back_and_is_followed(void **state)
 {
 	(void)state;
 	struct product p = {.key = "lamp",
+			    .auto_register = true,
 			    .identity = IDENTITY_PINNED,
 			    .unbound_updates = true,
 			    .boards = {"bread, \"compact\" {1}\\", "NULL", "\xe9\x9d\xa2"},
@@ -207,7 +208,8 @@ static void what_is_written_comes_back_and_is_followed(void **state)
 	assert_memory_equal(read.boards, p.boards, sizeof p.boards);
 	assert_int_equal(read.partition_count, 1);
 	assert_memory_equal(read.partitions, p.partitions, sizeof p.partitions);
-	assert_true(read.unbound_updates);
+	assert_true(read.unbound_updates && read.auto_register);
+	assert_true(read.auto_register_max == AUTO_REGISTER_DEFAULT && read.registered == 0);
 	assert_int_equal(of_board("bread, \"compact\" {1}\\"), read.id);
 	assert_int_equal(of_board("NULL"), read.id);
 	fleet_read(fleet);
@@ -215,6 +217,7 @@ static void what_is_written_comes_back_and_is_followed(void **state)
 	assert_true(own->unbound_updates && own->identity == IDENTITY_PINNED && own->partition_count == 1);
 	assert_string_equal(own->partitions[0], "assets");
 	fleet_done(fleet);
+	read.auto_register_max = 7;
 	read.board_count = 0;
 	read.unbound_updates = false;
 	begin();
@@ -222,6 +225,9 @@ static void what_is_written_comes_back_and_is_followed(void **state)
 	end(CHANGE_PRODUCT, read.id);
 	assert_int_equal(of_board("NULL"), 0);
 	assert_int_equal(of_board("lamp"), read.id);
+	fleet_read(fleet);
+	assert_int_equal(fleet_product(fleet, read.id)->auto_register_max, 7);
+	fleet_done(fleet);
 	begin();
 	must(store_product_delete(db, read.id, &err));
 	end(CHANGE_PRODUCT, read.id);

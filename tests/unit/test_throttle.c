@@ -38,6 +38,21 @@ static void a_refused_attempt_does_not_prolong_the_window(void **state)
 	assert_true(throttle_take(THROTTLE_LOGIN, "192.0.2.1", THROTTLE_WINDOW_MS + 1));
 }
 
+/* Who knows how many may change their mind. */
+static void a_caller_says_how_many(void **state)
+{
+	(void)state;
+	int n = 0;
+	for (int i = 0; i < 10; i++) {
+		n += throttle_take_of(THROTTLE_REGISTER, "192.0.2.1", 3, 1000);
+	}
+	assert_int_equal(n, 3);
+	assert_true(throttle_take_of(THROTTLE_REGISTER, "192.0.2.1", 4, 1000));
+	throttle_give_back(THROTTLE_REGISTER, "192.0.2.1");
+	assert_false(throttle_take_of(THROTTLE_REGISTER, "192.0.2.1", 2, 1000 + 3600 * 1000 - 1));
+	assert_true(throttle_take_of(THROTTLE_REGISTER, "192.0.2.1", 2, 1000 + 3600 * 1000));
+}
+
 static void success_forgives(void **state)
 {
 	(void)state;
@@ -92,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_address_has_ten_attempts_in_a_window),
 		TEST(a_refused_attempt_does_not_prolong_the_window),
+		TEST(a_caller_says_how_many),
 		TEST(success_forgives),
 		TEST(an_ipv6_customer_is_one_address),
 		TEST(kinds_count_apart_and_a_success_gives_one_back),
