@@ -4,31 +4,42 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/text.h"
 #include "dialect/fog_envelope.h"
 #include "dialect/fog_file.h"
 #include "engine/parts.h"
+#include "model/file.h"
+
+/* Whole characters of what a client has room for. */
+static void put_text(struct buf *out, const char *key, const char *text, size_t max)
+{
+	size_t whole = strlen(text);
+	size_t len = 0;
+	for (size_t n; len < whole && (n = text_utf8_char(text + len, whole - len)) > 0 && len + n <= max;) {
+		len += n;
+	}
+	buf_puts(out, key);
+	buf_put_json_len(out, text, len);
+}
 
 static void put_file(struct buf *out, const struct parts_offer *o, const char *url)
 {
 	buf_puts(out, "{\"file_url\":");
 	buf_put_json(out, url);
-	buf_puts(out, ",\"md5\":");
-	buf_put_json(out, o->md5);
-	buf_puts(out, ",\"version\":");
-	buf_put_json(out, o->version);
+	put_text(out, ",\"md5\":", o->md5, FILE_MD5_MAX);
+	put_text(out, ",\"version\":", o->version, FILE_VERSION_MAX);
 	buf_puts(out, ",\"ota_type\":");
 	buf_put_i64(out, fog_ota_type(o->component));
-	buf_puts(out, ",\"customize\":");
-	buf_put_json(out, o->customize);
+	put_text(out, ",\"customize\":", o->customize, FILE_CUSTOMIZE_MAX);
 	buf_putc(out, '}');
 }
 
 /* "" = there is none that a client could take. */
-static void url_of(const struct parts_offer *o, const char *base, char out[FOG_URL_MAX + 1])
+static void url_of(const struct parts_offer *o, const char *base, char out[FILE_URL_MAX + 1])
 {
-	int n = *o->url ? snprintf(out, FOG_URL_MAX + 1, "%s", o->url)
-			: snprintf(out, FOG_URL_MAX + 1, "%s/api/v2/micro/%s", base, o->alias);
-	if (n > FOG_URL_MAX) {
+	int n = *o->url ? snprintf(out, FILE_URL_MAX + 1, "%s", o->url)
+			: snprintf(out, FILE_URL_MAX + 1, "%s/api/v2/micro/%s", base, o->alias);
+	if (n > FILE_URL_MAX) {
 		out[0] = '\0';
 	}
 }
@@ -41,7 +52,7 @@ static void put(struct buf *out, const struct parts_answer *answer, const char *
 	struct buf list;
 	buf_init_fixed(&list, mem, sizeof mem);
 	for (size_t i = 0; i < PARTS_MAX && files < max; i++) {
-		char url[FOG_URL_MAX + 1] = "";
+		char url[FILE_URL_MAX + 1] = "";
 		if (answer->offers[i].offered) {
 			url_of(&answer->offers[i], base, url);
 		}

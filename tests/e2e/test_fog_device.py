@@ -155,6 +155,8 @@ def test_ranges_name_devices_by_whatever_they_say(fog, entry, named, others, sta
     for identifier in others:
         assert fog.versions(device_id=identifier) == {}
     assert fog.versions() == {}, "who says nothing is named by nothing"
+    tasks = "SELECT count(*) FROM tasks t JOIN rollouts r ON r.id = t.rollout_id WHERE r.product_id = %s"
+    assert fog.site.db.value(tasks, fog.product) == 0, "nobody knows them: they are shown files, and get no tasks"
 
 
 def test_a_known_device_is_named_by_its_name_and_its_mac(fog):
