@@ -34,6 +34,16 @@ static void print(const struct decision *d, const struct decision_trace *trace, 
 	}
 }
 
+/* Why a task that is under way stays as it is. */
+static void print_elsewhere(const struct fleet *f, const struct fleet_task *task, bool chinese, struct buf *out)
+{
+	const struct fleet_firmware *fw = task ? fleet_firmware(f, task->firmware_id) : NULL;
+	if (fw && fw->firmware.external) {
+		reason_print(&(struct reason){.id = REASON_ELSEWHERE, .number = task->id}, chinese, out);
+		buf_putc(out, '\n');
+	}
+}
+
 /* The same decision as engine/parts.c's, with the other files besides. */
 static void print_files(const struct fleet *f, const struct device_entry *device, const char *component, bool chinese, struct buf *out)
 {
@@ -59,6 +69,7 @@ static void print_files(const struct fleet *f, const struct device_entry *device
 	ranked_others(f, &who, &pick, &seen);
 	struct decision d = decide(&facts, seen.at, seen.count, clock_wall_ms(), &trace);
 	print(&d, &trace, chinese, out);
+	print_elsewhere(f, pick.task, chinese, out);
 }
 
 static struct decision decide_polling(const struct fleet *f, const struct device_entry *device, const char *component,

@@ -50,7 +50,9 @@ struct buf;
 	  "设备当前版本为 {has},发布 {n} 的版本 {wants} 并不更新")                                                                     \
 	R(NAMED, "named", "the range {has} of rollout {n} names this device", "发布 {n} 的范围 {has} 包含该设备")                      \
 	R(NOT_NAMED, "not_named", "no range of rollout {n} names this device", "发布 {n} 没有任何范围包含该设备")                      \
-	R(INVALID, "invalid", "rollout {n} is invalid: it is for nobody", "发布 {n} 已标记为无效,不提供给任何设备")
+	R(INVALID, "invalid", "rollout {n} is invalid: it is for nobody", "发布 {n} 已标记为无效,不提供给任何设备")                    \
+	R(ELSEWHERE, "elsewhere", "the file of task {n} is on another server: its download is not seen, the device's report ends it",  \
+	  "任务 {n} 的文件在其他服务器上:无法看到下载过程,任务以设备的版本上报结束")
 
 enum reason_id {
 #define R(symbol, name, en, zh) REASON_##symbol,

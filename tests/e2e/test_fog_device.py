@@ -1,10 +1,13 @@
 """The fog dialect as devices see it: the seed's samples literally, both components, ranges of every kind, calls without identity, and the report that ends tasks."""
 
 import json
+import time
 import uuid
 
 import pytest
 
+from harness import image
+from harness.device import Device
 from harness.fog import REPORTED, Fog
 from harness.process import until
 from harness.xiaozhi import Device as XiaozhiDevice
@@ -357,6 +360,60 @@ def test_one_device_over_fog_and_xiaozhi_is_one_device(site):
     assert fog.states(speaker.name) == [("mcu", "notified")]
     assert site.db.value("SELECT count(*) FROM devices") == 1
     assert "https://xxx.com" not in json.dumps(speaker.post().json), "a URL of somebody else's is for none of them"
+
+
+def test_one_device_over_three_dialects_is_one_device(site):
+    fog = Fog(site, site.product("bread-compact-ml307"))
+    site.admin.patch(f"/api/v3/products/{fog.product}", {"autoRegister": True}).must(200)
+    speaker = XiaozhiDevice(site)
+    fog.tell(speaker.mac, mcu="1.0.0", wifi="1.0.0")
+    speaker.bind(fog.product)
+    lamp = Device(site, speaker.name).arrive()
+    site.devices.append(lamp)
+    fog.make(version="1.0.1")
+    fog.make(version="1.0.2", ug_type=1)
+    app = site.firmware(fog.product, data=image.app("2.1.0"))
+    site.operator.post("/api/v3/rollouts", {"productId": fog.product, "firmwareId": app.id}).must(201)
+
+    for _ in range(2):
+        for query in ({"device_id": speaker.mac}, {"mac": speaker.mac.upper()}, {"device_id": speaker.name}):
+            assert fog.versions(**query) == {0: "1.0.1", 1: "1.0.2"}
+        assert speaker.check()["firmware"]["version"] == "2.1.0"
+        name = lamp.poll().data["fileName"]
+        assert speaker.check()["firmware"]["url"].endswith(name), "the same task, by the same name"
+    assert sorted(fog.states(speaker.name)) == [("app", "notified"), ("mcu", "notified"), ("wifi", "notified")]
+
+    lamp.report("1.0.1", component="mcu")
+    fog.tell(speaker.name, wifi="1.0.2")
+    assert sorted(fog.states(speaker.name)) == [("app", "notified"), ("mcu", "succeeded"), ("wifi", "succeeded")]
+    assert not speaker.update()["firmware"]["url"]
+    assert sorted(fog.states(speaker.name)) == [("app", "succeeded"), ("mcu", "succeeded"), ("wifi", "succeeded")]
+    assert fog.versions(device_id=speaker.mac, mcu_version="1.0.1", wifi_version="1.0.2") == {}
+    assert site.db.rows("SELECT name, mac FROM devices") == [(speaker.name, speaker.mac.replace(":", "").upper())]
+    versions = site.operator.get(f"/api/v3/devices/{speaker.name}").json["versions"]
+    assert [(row["component"], row["version"]) for row in versions] == [("app", "2.1.0"), ("mcu", "1.0.1"), ("wifi", "1.0.2")]
+
+
+# Bytes that are elsewhere.
+
+
+@pytest.mark.config(stall_timeout="1s", install_timeout="1s", task_ttl="5s")
+def test_a_task_of_bytes_elsewhere_waits_for_its_report_and_does_not_stall(site):
+    fog = Fog(site, site.product("elsewhere"))
+    fog.make()
+    device = fog.device()
+    assert fog.versions(device_id=device) == {0: "1.0.1"}
+    task = site.db.value("SELECT id FROM tasks")
+    path = f"/api/v3/devices/{device}/explain"
+    said = site.operator.get(path, component="mcu").json["sentences"]
+    assert f"the file of task {task} is on another server: its download is not seen, the device's report ends it" in said["en"]
+    assert any(f"任务 {task} 的文件在其他服务器上" in line for line in said["zh"])
+    time.sleep(3)
+    assert fog.states(device) == [("mcu", "notified")], "the timers of downloads do not run"
+    until(lambda: fog.states(device) == [("mcu", "timed_out")], "task_ttl does")
+    assert "another server" not in site.operator.get(path, component="mcu").body.decode()
+    fog.tell(device, mcu="1.0.1")
+    assert fog.states(device) == [("mcu", "succeeded")], "late, and right"
 
 
 def test_the_other_dialects_do_not_see_files(shared, fog):
