@@ -54,20 +54,34 @@ void fog_no_product(struct http_request *req, struct worker *worker, void *ctx)
 	fog_refuse_err(req, &err);
 }
 
-/* The answer with one file, as it is in the database. */
-static void send_file(struct http_request *req, struct worker *w, const struct file *f, const char *message)
+/* A file with its ranges, both of one moment. */
+struct whole {
+	struct file file;
+	struct file_named named;
+};
+
+static void free_whole(struct whole *whole)
 {
-	struct err err = {0};
-	scoped_free struct range_row *rows = NULL;
-	size_t count = 0;
-	if (!files_ranges(w, f, RANGES_MAX, &rows, &count, &err)) {
-		fog_refuse_err(req, &err);
-		return;
+	free(whole->named.rows);
+}
+
+static bool read_whole(struct worker *w, int64_t product, int64_t id, struct whole *out, struct err *err)
+{
+	if (!files_look(w, err)) {
+		return false;
 	}
+	bool ok = files_get(w, product, id, &out->file, err) &&
+		  files_ranges(w, &out->file, RANGES_MAX, &out->named.rows, &out->named.count, err);
+	files_looked(w);
+	return ok;
+}
+
+static void send_whole(struct http_request *req, const struct whole *whole, const char *message)
+{
 	struct buf out;
 	buf_init(&out, ANSWER_MAX);
 	fog_begin(&out, FOG_CODE_FIRST, message);
-	fog_file_encode(&out, http_request_segment(req, "product"), f, rows, count);
+	fog_file_encode(&out, http_request_segment(req, "product"), &whole->file, whole->named.rows, whole->named.count);
 	fog_send(req, &out);
 }
 
@@ -124,9 +138,10 @@ static bool create(struct http_request *req, struct worker *w, struct engine *e,
 void fog_create(struct http_request *req, struct worker *worker, void *ctx)
 {
 	struct err err = {0};
-	struct file file;
-	if (create(req, worker, ctx, &file, &err)) {
-		send_file(req, worker, &file, "upload file ok");
+	scoped(free_whole) struct whole whole = {.named = {.rows = NULL}};
+	if (create(req, worker, ctx, &whole.file, &err) &&
+	    files_ranges(worker, &whole.file, RANGES_MAX, &whole.named.rows, &whole.named.count, &err)) {
+		send_whole(req, &whole, "upload file ok");
 	} else {
 		fog_refuse_err(req, &err);
 	}
@@ -134,7 +149,7 @@ void fog_create(struct http_request *req, struct worker *worker, void *ctx)
 
 /* --- PUT, PATCH --- */
 
-static bool change(struct http_request *req, struct worker *w, struct engine *e, struct file *out, struct err *err)
+static bool change(struct http_request *req, struct worker *w, struct engine *e, struct whole *out, struct err *err)
 {
 	scoped(fog_body_free) struct fog_body body = {.json = NULL};
 	scoped(range_list_free) struct range_list ranges = {.count = 0};
@@ -153,23 +168,24 @@ static bool change(struct http_request *req, struct worker *w, struct engine *e,
 		return false;
 	}
 	bool whole = strcmp(http_request_method(req), "PUT") == 0 && edit.fields != FILE_STAGE;
-	if (!require(edit.fields, whole ? REQUIRED : 0, err) || !files_get(w, product, in.id, out, err)) {
+	if (!require(edit.fields, whole ? REQUIRED : 0, err) || !files_get(w, product, in.id, &out->file, err)) {
 		return err->kind == ERR_NOT_FOUND ? no_such_file(err) : false;
 	}
-	if (in.ota_type >= 0 && in.ota_type != fog_ota_type(out->firmware.component)) {
+	if (in.ota_type >= 0 && in.ota_type != fog_ota_type(out->file.firmware.component)) {
 		return err_set(err, ERR_INVALID, "ota_type of a file cannot be changed");
 	}
 	edit.to.firmware.product_id = product;
 	edit.to.firmware.id = in.id;
-	return files_edit(e, w, &actor, &edit, out, err) || (err->kind == ERR_NOT_FOUND && no_such_file(err));
+	edit.named = &out->named;
+	return files_edit(e, w, &actor, &edit, &out->file, err) || (err->kind == ERR_NOT_FOUND && no_such_file(err));
 }
 
 void fog_edit(struct http_request *req, struct worker *worker, void *ctx)
 {
 	struct err err = {0};
-	struct file file;
-	if (change(req, worker, ctx, &file, &err)) {
-		send_file(req, worker, &file, "update file ok");
+	scoped(free_whole) struct whole whole = {.named = {.rows = NULL}};
+	if (change(req, worker, ctx, &whole, &err)) {
+		send_whole(req, &whole, "update file ok");
 	} else {
 		fog_refuse_err(req, &err);
 	}
@@ -212,15 +228,15 @@ void fog_get(struct http_request *req, struct worker *worker, void *ctx)
 {
 	(void)ctx;
 	struct err err = {0};
-	struct file file;
+	scoped(free_whole) struct whole whole = {.named = {.rows = NULL}};
 	int64_t product;
 	int64_t id;
 	bool ok = find_product(req, worker, &product, &err);
-	if (ok && (!read_id(req, &id) || !files_get(worker, product, id, &file, &err))) {
+	if (ok && (!read_id(req, &id) || !read_whole(worker, product, id, &whole, &err))) {
 		ok = err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND ? no_such_file(&err) : false;
 	}
 	if (ok) {
-		send_file(req, worker, &file, "file info");
+		send_whole(req, &whole, "file info");
 	} else {
 		fog_refuse_err(req, &err);
 	}
@@ -329,24 +345,27 @@ void fog_list(struct http_request *req, struct worker *worker, void *ctx)
 	struct err err = {0};
 	struct files_page files = {.rows = NULL};
 	struct paging paging;
-	bool bad;
-	if (!find_page(req, worker, ctx, &files, &paging, &bad, &err)) {
-		free(files.rows);
-		if (bad) {
-			fog_refuse_status(req, 404, &err);
-		} else {
-			fog_refuse_err(req, &err);
-		}
-		return;
-	}
+	bool bad = false;
 	struct buf out;
 	buf_init(&out, ANSWER_MAX);
-	put_list_head(req, &out, &files, &paging, engine_config(ctx));
-	if (put_files(req, worker, &out, &files, &err)) {
-		fog_send(req, &out);
-	} else {
-		buf_free(&out);
-		fog_refuse_err(req, &err);
+	bool looking = files_look(worker, &err);
+	bool ok = looking && find_page(req, worker, ctx, &files, &paging, &bad, &err);
+	if (ok) {
+		put_list_head(req, &out, &files, &paging, engine_config(ctx));
+		ok = put_files(req, worker, &out, &files, &err);
+	}
+	if (looking) {
+		files_looked(worker);
 	}
 	free(files.rows);
+	if (ok) {
+		fog_send(req, &out);
+		return;
+	}
+	buf_free(&out);
+	if (bad) {
+		fog_refuse_status(req, 404, &err);
+	} else {
+		fog_refuse_err(req, &err);
+	}
 }

@@ -18,6 +18,7 @@
 #include "model/file.h"
 #include "model/listing.h"
 #include "model/range.h"
+#include "store/feed.h"
 #include "store/file.h"
 #include "store/object.h"
 #include "store/product.h"
@@ -200,6 +201,16 @@ bool files_create(struct engine *e, struct worker *w, const struct actor *actor,
 
 /* --- edit --- */
 
+/* As they are with this very write. */
+static bool read_named(struct db *db, const struct file *f, struct file_named *out, struct err *err)
+{
+	const struct page page = {.limit = RANGES_MAX};
+	int64_t total;
+	free(out->rows); /* of an attempt before */
+	out->rows = NULL;
+	return store_range_list(db, f->rollout_id, &page, &out->rows, &out->count, &total, err);
+}
+
 static bool edit(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	const struct edit *e = noun;
@@ -219,7 +230,8 @@ static bool edit(struct db *db, struct admin_write *write, void *noun, struct er
 	bool anew = image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
 	return take_bytes(db, e, &firmware, err) && file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
 	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) &&
-	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) && describe(write, f, err);
+	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) &&
+	       (!e->edit->named || read_named(db, f, e->edit->named, err)) && describe(write, f, err);
 }
 
 bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, const struct file_edit *wanted, struct file *out,
@@ -271,6 +283,20 @@ bool files_delete(struct engine *e, struct worker *w, const struct actor *actor,
 }
 
 /* --- read --- */
+
+bool files_look(struct worker *w, struct err *err)
+{
+	return ADMIN_READ(w, err, store_load_begin(db, err));
+}
+
+void files_looked(struct worker *w)
+{
+	struct err none = {0};
+	struct db *db = worker_db(w, &none);
+	if (db) {
+		db_rollback(db);
+	}
+}
 
 bool files_after(struct worker *w, const struct page *page, struct file **out, size_t *count, struct err *err)
 {

@@ -27,7 +27,8 @@ bool files_product(struct worker *w, const char *key_or_id, int64_t *out, struct
 bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct range_list *ranges,
 		  struct err *err);
 
-/* edit->to.firmware names the file by product_id and id; *out is the file as it is then. If devices would be told another image, or it
+/* edit->to.firmware names the file by product_id and id; *out is the file as it is then, *edit->named (zeroed by the caller, who frees its
+ * rows) whom it names, at most RANGES_MAX. If devices would be told another image, or it
  * comes back from being invalid, it is ordered anew: what became of it at devices does not count any more. Live tasks of the old image, or
  * of a file that becomes invalid, are cancelled. */
 bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, const struct file_edit *edit, struct file *out,
@@ -35,6 +36,10 @@ bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, c
 
 /* Live tasks are cancelled; the rows stay. ERR_CONFLICT: it is not in test. product_id 0: of any. */
 bool files_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t id, struct err *err);
+
+/* What this worker reads between them is of one moment: a file and its ranges. files_looked() also if a read has failed. */
+bool files_look(struct worker *w, struct err *err);
+void files_looked(struct worker *w);
 
 /* product_id 0: of any. */
 bool files_get(struct worker *w, int64_t product_id, int64_t id, struct file *out, struct err *err);

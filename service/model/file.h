@@ -10,6 +10,7 @@
 
 struct err;
 struct range_list; /* model/range.h */
+struct range_row;  /* model/listing.h */
 
 /* Bytes, with which two files offered at once stay below what devices can read of an answer. */
 enum {
@@ -49,6 +50,13 @@ struct file_edit {
 	int64_t rev;     /* that it must have; 0 = any */
 	struct file to;
 	const struct range_list *ranges; /* with FILE_RANGES; they take the place of those that were there */
+	struct file_named *named;        /* out: whom it names then; NULL = not asked for */
+};
+
+/* The ranges of a file. */
+struct file_named {
+	struct range_row *rows; /* malloc'd */
+	size_t count;
 };
 
 /* The size as operators write it ("20kb", "20480") in bytes; 0 = it says none. */

@@ -43,7 +43,7 @@ void store_changes_free(struct change **changes, size_t count);
 /* Deletes changes older than keep_ms, but for the newest. */
 bool store_feed_trim(struct db *db, int64_t keep_ms, struct err *err);
 
-/* A transaction with one unchanging view for a full load; end it with db_commit. */
+/* A transaction with one unchanging view, for a full load or several reads; end it with db_commit or db_rollback. */
 bool store_load_begin(struct db *db, struct err *err);
 
 /* Which rows: ids (ascending or not), or all (ids NULL). `row` runs for each. Rows come in bursts of LOAD_BURST, the last one smaller: only

@@ -227,6 +227,22 @@ def test_racing_puts_leave_one_of_them_whole(fog):
     assert fog.site.db.value("SELECT count(*) FROM rollouts WHERE firmware_id = %s", made["id"]) == 1
 
 
+def test_no_answer_mixes_two_puts(fog):
+    made = fog.make(version="2.0", mac_range=["A0"], customize="c0")
+    bodies = [{**MADE, "version": f"2.{n}", "mac_range": [f"A{n}"], "customize": f"c{n}"} for n in range(4)]
+
+    def write(body):
+        answers = [fog.call("PUT", str(made["id"]), body)[2] for _ in range(8)]
+        assert all(answer[key] == body[key] for answer in answers for key in body), "a PUT's answer is what it has written"
+        return answers
+
+    def read():
+        return [row for _ in range(8) for row in (fog.get(made["id"]), *fog.call("GET")[2]["results"])]
+
+    for row in [row for rows in at_once([lambda body=body: write(body) for body in bodies] + [read] * 2) for row in rows]:
+        assert {row["version"][2:], row["mac_range"][0][1:], row["customize"][1:]} == {row["version"][2:]}, row
+
+
 def test_of_racing_posts_of_one_version_one_wins(fog):
     answers = at_once([lambda: fog.call("POST", body=MADE)] * 8)
     assert sorted(code for code, _, _ in answers) == [0] + [10000] * 7
