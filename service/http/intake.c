@@ -325,14 +325,16 @@ void http_intake_job(struct http_request *req, struct worker *worker)
 void http_intake_posted(struct http_request *req)
 {
 	unsigned todo = req->todo;
-	req->away = false;
 	if (todo & HTTP_POST_REPLY) {
 		req->answered = true;
 	}
-	if (todo & HTTP_POST_JOB && req->inflow) {
-		http_upload_posted(req);
+	if (todo & HTTP_POST_JOB) { /* a reply from elsewhere may overtake the job that asked for it */
+		req->away = false;
+		if (req->inflow) {
+			http_upload_posted(req);
+		}
 	}
-	if (req->conn && req->answered && req->phase == HTTP_PHASE_FULL) {
+	if (req->conn && req->answered && !req->away && req->phase == HTTP_PHASE_FULL) {
 		http_loop_resume(req);
 	}
 	settle(req);

@@ -24,7 +24,8 @@ struct worker;
 
 enum http_where {
 	HTTP_INLINE, /* on the loop's thread: memory only, never blocks; may keep the request and reply later from any thread */
-	HTTP_WORKER, /* on a worker thread, which owns a database connection; pool queue full: 503 with Retry-After */
+	HTTP_WORKER, /* on a worker thread, which owns a database connection; may keep the request likewise; pool queue full: 503 with
+			Retry-After */
 };
 
 enum http_body {

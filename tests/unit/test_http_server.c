@@ -100,6 +100,23 @@ static void later(struct http_request *req, struct worker *worker, void *ctx)
 	pthread_detach(thread);
 }
 
+static void *reply_at_once(void *arg)
+{
+	reply_text(arg, "overtaken");
+	return NULL;
+}
+
+/* The same, and is itself the later one. */
+static void overtaken(struct http_request *req, struct worker *worker, void *ctx)
+{
+	(void)worker;
+	(void)ctx;
+	pthread_t thread;
+	pthread_create(&thread, NULL, reply_at_once, req);
+	pthread_join(thread, NULL);
+	usleep(10 * 1000);
+}
+
 static _Atomic(struct http_request *) parked;
 static void unpark(void *user)
 {
@@ -156,6 +173,7 @@ static const struct http_route api[] = {
 	{.method = "POST", .path = "/api/about", .handle = about},
 	{.method = "GET", .path = "/api/later", .handle = later},
 	{.method = "GET", .path = "/api/worker-later", .where = HTTP_WORKER, .handle = later},
+	{.method = "GET", .path = "/api/overtaken", .where = HTTP_WORKER, .handle = overtaken},
 	{.method = "GET", .path = "/api/park", .handle = park},
 	{.method = "GET", .path = "/api/block", .where = HTTP_WORKER, .handle = block},
 	{.method = "POST",
@@ -240,6 +258,15 @@ static void a_handler_replies_inline_or_on_a_worker_or_later(void **state)
 	get("/api/worker", NULL, 200, "hello from a worker");
 	get("/api/later", NULL, 200, "later");
 	get("/api/worker-later", NULL, 200, "later");
+}
+
+static void a_reply_may_overtake_the_handler_that_asked_for_it(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		get("/api/overtaken", NULL, 200, "overtaken");
+		get("/api/later", NULL, 200, "later"); /* in the same memory, if that was given free */
+	}
 }
 
 static void one_connection_serves_many_requests(void **state)
@@ -900,6 +927,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_handler_replies_inline_or_on_a_worker_or_later),
+		cmocka_unit_test(a_reply_may_overtake_the_handler_that_asked_for_it),
 		cmocka_unit_test(one_connection_serves_many_requests),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(head_has_the_length_and_no_body),
