@@ -89,9 +89,3 @@ bool acl_brings_pushes(const char *filter, const char *device)
 	}
 	return false;
 }
-
-const char *acl_verdict_name(enum acl_verdict verdict)
-{
-	static const char *const names[] = {"allowed", "foreign", "retained", "forged", "unreadable"};
-	return names[verdict];
-}

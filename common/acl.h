@@ -38,6 +38,4 @@ bool acl_service(const struct acl_request *request);
 /* Does a subscription to this filter bring the pushes of the device? */
 bool acl_brings_pushes(const char *filter, const char *device);
 
-const char *acl_verdict_name(enum acl_verdict verdict);
-
 #endif

@@ -13,14 +13,13 @@ enum { PREFIX_LEN = sizeof PREFIX - 1 };
 enum { CHUNK_LEN = sizeof CHUNK - 1 };
 
 /* The whole grammar: what stands behind the device name, and whether devices write there. */
-#define ROW(kind, tail, up) [kind] = {tail, sizeof(tail) - 1, PREFIX "+" tail, up}
+#define ROW(kind, tail, up) [kind] = {tail, sizeof(tail) - 1, up}
 static const struct {
 	const char *tail;
 	size_t len;
-	const char *filter;
 	bool up;
 } rows[] = {
-	[TOPIC_FOREIGN] = {"", 0, "", false},
+	[TOPIC_FOREIGN] = {"", 0, false},
 	ROW(TOPIC_OTA, "/sys/ota", true),
 	ROW(TOPIC_REPORT, "/sys/ota/report", true),
 	ROW(TOPIC_PROGRESS, "/sys/ota/progress", true),
@@ -118,9 +117,4 @@ void topic_make_chunk(char out[TOPIC_SIZE], const char *device, int64_t task_id,
 bool topic_is_up(enum topic_kind kind)
 {
 	return is_known(kind) && rows[kind].up;
-}
-
-const char *topic_filter(enum topic_kind kind)
-{
-	return is_known(kind) ? rows[kind].filter : "";
 }

@@ -34,7 +34,4 @@ void topic_make_chunk(char out[TOPIC_SIZE], const char *device, int64_t task_id,
 /* Do devices write to topics of that kind? */
 bool topic_is_up(enum topic_kind kind);
 
-/* The filter by which the service subscribes to that kind: "/oc/devices/+/sys/ota" ... Static string. */
-const char *topic_filter(enum topic_kind kind);
-
 #endif

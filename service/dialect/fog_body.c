@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "model/range.h"
 
-enum { FIELDS_MAX = RANGES_MAX + 64, NUMBER_SIZE = 32 };
+enum { FIELDS_MAX = RANGES_MAX + 64 };
 
 static bool is_type(const char *content_type, const char *type)
 {

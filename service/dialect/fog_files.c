@@ -21,7 +21,7 @@
 #include "model/listing.h"
 #include "model/range.h"
 
-enum { ANSWER_MAX = 64 << 20, LIST_RANGES_MAX = 1000, PAGE_SIZE = 10, BASE_SIZE = 1024, PRODUCT_SIZE = 256 };
+enum { ANSWER_MAX = 64 << 20, LIST_RANGES_MAX = 1000, PAGE_SIZE = 10, BASE_SIZE = 1024 };
 
 /* A path's product: its key, or its id in digits. */
 static bool find_product(struct http_request *req, struct worker *w, int64_t *out, struct err *err)

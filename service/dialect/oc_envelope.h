@@ -7,7 +7,6 @@
 struct buf;
 struct firmware;
 struct http_request;
-struct offer;
 
 /* The code and the HTTP status of an error. Business errors are HTTP 200: the platform's clients read errorCode. Authentication, overload
  * and the like keep their status, which scripts and load balancers rely on. */

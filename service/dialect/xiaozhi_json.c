@@ -369,7 +369,7 @@ bool xiaozhi_json_is_object(const struct xiaozhi_json *json, int token)
 	return token >= 0 && json->token[token].kind == XIAOZHI_JSON_OBJECT;
 }
 
-bool xiaozhi_json_is_array(const struct xiaozhi_json *json, int token)
+static bool is_array(const struct xiaozhi_json *json, int token)
 {
 	return token >= 0 && json->token[token].kind == XIAOZHI_JSON_ARRAY;
 }
@@ -430,7 +430,7 @@ bool xiaozhi_json_members(const struct xiaozhi_json *json, int token, const stru
 
 int xiaozhi_json_first(const struct xiaozhi_json *json, int array)
 {
-	return xiaozhi_json_is_array(json, array) && json->token[array].after > array + 1 ? array + 1 : XIAOZHI_JSON_ABSENT;
+	return is_array(json, array) && json->token[array].after > array + 1 ? array + 1 : XIAOZHI_JSON_ABSENT;
 }
 
 int xiaozhi_json_next(const struct xiaozhi_json *json, int array, int element)

@@ -44,7 +44,6 @@ struct xiaozhi_json_name {
 bool xiaozhi_json_parse(struct xiaozhi_json *out, const char *text, size_t len);
 
 bool xiaozhi_json_is_object(const struct xiaozhi_json *json, int token);
-bool xiaozhi_json_is_array(const struct xiaozhi_json *json, int token);
 
 /* Looks the members up by name, exactly: at[i] = the value of names[i], or ABSENT. At most 32 names. False if token is no object or has one
  * of these names twice: which of the two counts must not depend on who reads. */

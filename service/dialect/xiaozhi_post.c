@@ -21,7 +21,7 @@
 #include "model/gateway.h"
 #include "model/version.h"
 
-enum { ANSWER_MAX = 20 * 1024, ANY_VALUES_AFTER_LEN = 8 };
+enum { ANSWER_MAX = 20 * 1024 };
 
 /* What of the request the answer needs; it may come after the handler has returned. */
 struct asked {

@@ -109,59 +109,6 @@ void fleet_all_offline(struct fleet *f)
 
 /* --- writers --- */
 
-bool fleet_put_device(struct fleet *f, int64_t id, const char *name, int64_t product_id, const char *version)
-{
-	struct device_entry *e = devices_put(f->devices, id, name, product_id);
-	if (e) {
-		e->generation = f->generation;
-	}
-	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
-	return e && devices_set_version(f->devices, e, COMPONENT_DEFAULT, version);
-}
-
-static void set_credential(struct device_entry *e, int64_t epoch, bool blocked)
-{
-	e->epoch = (uint32_t)epoch & 0x7fffffff;
-	e->blocked = blocked;
-}
-
-static void set_binding(struct device_entry *e, bool bound, bool auto_update, uint64_t pin)
-{
-	e->bound = bound;
-	e->auto_update = auto_update;
-	e->pin = pin;
-}
-
-void fleet_set_credential(struct fleet *f, int64_t device_id, int64_t epoch, bool blocked)
-{
-	struct device_entry *e = devices_by_id(f->devices, device_id);
-	if (e) {
-		set_credential(e, epoch, blocked);
-	}
-}
-
-void fleet_set_binding(struct fleet *f, int64_t device_id, bool bound, bool auto_update, uint64_t pin)
-{
-	struct device_entry *e = devices_by_id(f->devices, device_id);
-	if (e) {
-		set_binding(e, bound, auto_update, pin);
-	}
-}
-
-bool fleet_set_mac(struct fleet *f, int64_t device_id, const char *mac)
-{
-	struct device_entry *e = devices_by_id(f->devices, device_id);
-	return !e || devices_set_mac(f->devices, e, mac);
-}
-
-void fleet_set_told(struct fleet *f, int64_t device_id, uint64_t told)
-{
-	struct device_entry *e = devices_by_id(f->devices, device_id);
-	if (e) {
-		fleet_note_told(e, told);
-	}
-}
-
 bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 {
 	const struct device_entry *known = devices_by_id(f->devices, row->id);
@@ -171,8 +118,11 @@ bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 	bool whole = e != NULL;
 	if (e) {
 		e->generation = f->generation;
-		set_credential(e, row->epoch, row->blocked);
-		set_binding(e, row->bound, row->auto_update, row->pin);
+		e->epoch = (uint32_t)row->epoch & 0x7fffffff;
+		e->blocked = row->blocked;
+		e->bound = row->bound;
+		e->auto_update = row->auto_update;
+		e->pin = row->pin;
 		whole = devices_set_versions(f->devices, e, row->version, row->parts);
 		if (!noted) {
 			fleet_note_told(e, row->told);

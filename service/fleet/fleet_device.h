@@ -42,19 +42,13 @@ void fleet_all_offline(struct fleet *fleet);
 size_t fleet_take_seen(struct fleet *fleet, size_t *cursor, int64_t *ids, int64_t *seconds, size_t max);
 
 /* --- writers --- */
-bool fleet_put_device(struct fleet *fleet, int64_t id, const char *name, int64_t product_id, const char *version);
-void fleet_set_credential(struct fleet *fleet, int64_t device_id, int64_t epoch, bool blocked);
-/* Is it activated, does it want updates, by which Client-Id was it bound (told_pin(); 0 = none)? */
-void fleet_set_binding(struct fleet *fleet, int64_t device_id, bool bound, bool auto_update, uint64_t pin);
-bool fleet_set_mac(struct fleet *fleet, int64_t device_id, const char *mac); /* 12 hex digits, "" = none */
-void fleet_set_told(struct fleet *fleet, int64_t device_id, uint64_t told);
-/* All of these at once: a device's row. */
 struct fleet_device {
 	int64_t id, product_id, epoch;
-	uint64_t pin, told;
+	uint64_t pin;  /* of the Client-Id by which it was bound: told_pin(); 0 = none */
+	uint64_t told; /* told_fingerprint() */
 	bool blocked, bound, auto_update;
-	const char *name, *mac, *version;
-	const char *parts; /* the versions of its other components: versions_find() */
+	const char *name, *mac, *version; /* mac: 12 hex digits, "" = none */
+	const char *parts;                /* the versions of its other components: versions_find() */
 };
 bool fleet_put_device_row(struct fleet *fleet, const struct fleet_device *row);
 void fleet_drop_device(struct fleet *fleet, int64_t id);

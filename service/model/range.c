@@ -15,7 +15,7 @@ const char *range_kind_name(enum range_kind kind)
 	return kinds[kind];
 }
 
-bool range_kind_parse(const char *name, enum range_kind *out)
+static bool parse_kind(const char *name, enum range_kind *out)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		if (strcmp(name, kinds[i]) == 0) {
@@ -199,7 +199,7 @@ bool range_parse(const char *text, size_t len, struct range *out, struct err *er
 bool range_make(const char *kind, const char *head, const char *first, const char *last, struct range *out)
 {
 	*out = (struct range){0};
-	return range_kind_parse(kind, &out->kind) && text_copy(out->head, sizeof out->head, head) &&
+	return parse_kind(kind, &out->kind) && text_copy(out->head, sizeof out->head, head) &&
 	       text_copy(out->first, sizeof out->first, first) && text_copy(out->last, sizeof out->last, last);
 }
 

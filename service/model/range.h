@@ -21,9 +21,8 @@ enum {
 
 enum range_kind { RANGE_EXACT, RANGE_PREFIX, RANGE_MACS };
 
-/* "exact", "prefix", "range". parse answers false on anything else. */
+/* "exact", "prefix", "range". */
 const char *range_kind_name(enum range_kind kind);
-bool range_kind_parse(const char *name, enum range_kind *out);
 
 struct range {
 	enum range_kind kind;

@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 struct chunks;
-struct config;
 struct engine;
 struct message_dialect;
 struct message_direct;

@@ -13,11 +13,6 @@ static const char *const kind_names[CHANGE_KINDS] = {
 	[CHANGE_TASK] = "task",       [CHANGE_TOKEN] = "token",   [CHANGE_FIX] = "forced_fix",    [CHANGE_RANGES] = "ranges",
 };
 
-const char *store_change_name(enum change_kind kind)
-{
-	return kind_names[kind];
-}
-
 bool store_change_parse(const char *name, enum change_kind *out)
 {
 	for (int i = 0; i < CHANGE_KINDS; i++) {

@@ -22,7 +22,6 @@ enum change_kind {
 	CHANGE_TOKEN, /* ids are operators': their tokens and role */
 	CHANGE_KINDS,
 };
-const char *store_change_name(enum change_kind kind);
 bool store_change_parse(const char *name, enum change_kind *out); /* false: a kind this program does not know */
 
 /* The last statement before db_commit: appends one row for all of ids (count 0: everything of that kind) and gives its position. `wake`

@@ -112,22 +112,3 @@ bool store_gateway_get(struct db *db, int64_t product_id, struct gateway *out, s
 	read_row(r, out);
 	return true;
 }
-
-bool store_gateway_open(struct db *db, const struct seal_key *seal, int64_t product_id, struct gateway *out, struct secret *key,
-			struct err *err)
-{
-	static const struct sql select = {"gateway_open", "SELECT " COLUMNS ", key_sealed FROM gateways WHERE product_id = $1"};
-	struct sql_args a = {0};
-	char context[SEALED_CONTEXT_SIZE];
-	size_t len = 0;
-	sql_i64(&a, product_id);
-	scoped_result PGresult *r = sql_query(db, &select, &a, err);
-	if (!r || PQntuples(r) == 0) {
-		return r && none(product_id, err);
-	}
-	read_row(r, out);
-	context_of(product_id, context);
-	secret_clear(key);
-	key->reveal = sealed_get(r, 0, COLUMN_COUNT, seal, context, &len, err);
-	return key->reveal != NULL;
-}

@@ -19,8 +19,5 @@ bool store_gateway_put(struct db *db, const struct seal_key *seal, struct gatewa
 /* rev as above. ERR_NOT_FOUND: the product has none; ERR_CONFLICT: also while its voice goes by it. */
 bool store_gateway_delete(struct db *db, int64_t product_id, int64_t rev, struct err *err);
 bool store_gateway_get(struct db *db, int64_t product_id, struct gateway *out, struct err *err);
-/* With its signature key in clear; the caller clears it. */
-bool store_gateway_open(struct db *db, const struct seal_key *seal, int64_t product_id, struct gateway *out, struct secret *key,
-			struct err *err);
 
 #endif

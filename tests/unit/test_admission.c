@@ -34,6 +34,12 @@ static void write_keys(const char *path, const char *text)
 	chmod(path, 0600);
 }
 
+static void put_device(int64_t id, const char *name, int64_t epoch, bool blocked)
+{
+	struct fleet_device row = {.id = id, .product_id = 1, .epoch = epoch, .blocked = blocked, .name = name, .mac = "", .version = ""};
+	fleet_put_device_row(engine.fleet, &row);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -52,12 +58,9 @@ static int set_up(void **state)
 	secret_set(&config.broker_hook_secret, "0123456789abcdef");
 	engine.config = &config;
 	fleet_write(engine.fleet);
-	fleet_put_device(engine.fleet, 1, "lamp-1", 1, "");
-	fleet_set_credential(engine.fleet, 1, 3, false);
-	fleet_put_device(engine.fleet, 2, "lamp-2", 1, "");
-	fleet_set_credential(engine.fleet, 2, 1, true);
-	fleet_put_device(engine.fleet, 3, XIAOZHI_DEVICE, 1, "");
-	fleet_set_credential(engine.fleet, 3, 1, false);
+	put_device(1, "lamp-1", 3, false);
+	put_device(2, "lamp-2", 1, true);
+	put_device(3, XIAOZHI_DEVICE, 1, false);
 	fleet_done(engine.fleet);
 	return engine.keyring && engine.fleet ? 0 : -1;
 }

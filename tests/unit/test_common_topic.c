@@ -8,19 +8,18 @@
 static const struct {
 	enum topic_kind kind;
 	const char *topic;
-	const char *filter;
 } rows[] = {
-	{TOPIC_OTA, "/oc/devices/esp-1/sys/ota", "/oc/devices/+/sys/ota"},
-	{TOPIC_REPORT, "/oc/devices/esp-1/sys/ota/report", "/oc/devices/+/sys/ota/report"},
-	{TOPIC_PROGRESS, "/oc/devices/esp-1/sys/ota/progress", "/oc/devices/+/sys/ota/progress"},
-	{TOPIC_GET, "/oc/devices/esp-1/sys/ota/get", "/oc/devices/+/sys/ota/get"},
-	{TOPIC_REPORT_REPLY, "/oc/devices/esp-1/sys/ota/report_reply", "/oc/devices/+/sys/ota/report_reply"},
-	{TOPIC_GET_REPLY, "/oc/devices/esp-1/sys/ota/get_reply", "/oc/devices/+/sys/ota/get_reply"},
-	{TOPIC_CHUNK_GET, "/oc/devices/esp-1/sys/ota/chunk/get", "/oc/devices/+/sys/ota/chunk/get"},
-	{TOPIC_CHUNK_GET_REPLY, "/oc/devices/esp-1/sys/ota/chunk/get_reply", "/oc/devices/+/sys/ota/chunk/get_reply"},
+	{TOPIC_OTA, "/oc/devices/esp-1/sys/ota"},
+	{TOPIC_REPORT, "/oc/devices/esp-1/sys/ota/report"},
+	{TOPIC_PROGRESS, "/oc/devices/esp-1/sys/ota/progress"},
+	{TOPIC_GET, "/oc/devices/esp-1/sys/ota/get"},
+	{TOPIC_REPORT_REPLY, "/oc/devices/esp-1/sys/ota/report_reply"},
+	{TOPIC_GET_REPLY, "/oc/devices/esp-1/sys/ota/get_reply"},
+	{TOPIC_CHUNK_GET, "/oc/devices/esp-1/sys/ota/chunk/get"},
+	{TOPIC_CHUNK_GET_REPLY, "/oc/devices/esp-1/sys/ota/chunk/get_reply"},
 };
 
-static void each_kind_is_made_parsed_and_filtered(void **state)
+static void each_kind_is_made_and_parsed(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -30,7 +29,6 @@ static void each_kind_is_made_parsed_and_filtered(void **state)
 		assert_string_equal(made, rows[i].topic);
 		assert_int_equal(topic_parse(made, strlen(made), device), rows[i].kind);
 		assert_string_equal(device, "esp-1");
-		assert_string_equal(topic_filter(rows[i].kind), rows[i].filter);
 	}
 }
 
@@ -53,7 +51,6 @@ static void a_chunk_has_a_topic_of_its_own(void **state)
 		assert_int_equal(topic_parse(made, strlen(made), device), TOPIC_CHUNK);
 		assert_string_equal(device, "esp-1");
 	}
-	assert_string_equal(topic_filter(TOPIC_CHUNK), "/oc/devices/+/sys/ota/chunk/+/+");
 	topic_make(made, TOPIC_CHUNK, "esp-1");
 	assert_string_equal(made, "");
 }
@@ -196,20 +193,18 @@ static void the_longest_topic_fits(void **state)
 	assert_string_equal(device, name);
 }
 
-static void foreign_has_neither_topic_nor_filter(void **state)
+static void foreign_has_no_topic(void **state)
 {
 	(void)state;
 	char made[TOPIC_SIZE] = "x";
 	topic_make(made, TOPIC_FOREIGN, "esp-1");
 	assert_string_equal(made, "");
-	assert_string_equal(topic_filter(TOPIC_FOREIGN), "");
-	assert_string_equal(topic_filter((enum topic_kind)77), "");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_kind_is_made_parsed_and_filtered),
+		cmocka_unit_test(each_kind_is_made_and_parsed),
 		cmocka_unit_test(a_chunk_has_a_topic_of_its_own),
 		cmocka_unit_test(a_chunk_with_other_numbers_is_foreign),
 		cmocka_unit_test(devices_write_to_five_of_them),
@@ -218,7 +213,7 @@ int main(void)
 		cmocka_unit_test(device_names_have_1_to_64_characters),
 		cmocka_unit_test(only_the_stated_length_is_read),
 		cmocka_unit_test(the_longest_topic_fits),
-		cmocka_unit_test(foreign_has_neither_topic_nor_filter),
+		cmocka_unit_test(foreign_has_no_topic),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

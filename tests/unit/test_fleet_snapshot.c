@@ -47,15 +47,18 @@ static void put(struct task t)
 	assert_true(fleet_put_task(fleet, &t));
 }
 
+static bool put_device(int64_t id, const char *name, const char *version)
+{
+	return fleet_put_device_row(fleet, &(struct fleet_device){.id = id, .product_id = 1, .name = name, .mac = "", .version = version});
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	key = digest_key_new("key", 3);
 	fleet = fleet_new(key, TTL_MS);
 	struct firmware f = firmware(1, "blink", 0xab, "2.0", 1);
-	return fleet_put_device(fleet, 1, "esp-1", 1, "1.0") && fleet_put_device(fleet, 2, "esp-2", 1, "") && fleet_put_firmware(fleet, &f)
-		       ? 0
-		       : -1;
+	return put_device(1, "esp-1", "1.0") && put_device(2, "esp-2", "") && fleet_put_firmware(fleet, &f) ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -155,23 +158,6 @@ static void a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_writt
 		assert_int_equal(fleet_set_noted(e, false), differs);
 		assert_false(fleet_set_noted(e, false));
 	}
-}
-
-static void binding_mac_and_facts_are_set_one_by_one(void **state)
-{
-	(void)state;
-	const struct device_entry *e = fleet_device(fleet, "esp-2");
-	assert_true(!e->bound && !e->auto_update && e->pin == 0 && fleet_told(e) == 0);
-	fleet_set_binding(fleet, 2, true, false, 5);
-	fleet_set_told(fleet, 2, 6);
-	assert_true(fleet_set_mac(fleet, 2, "94A9902C84B8"));
-	assert_true(e->bound && !e->auto_update && e->pin == 5 && fleet_told(e) == 6);
-	assert_ptr_equal(fleet_device_by_mac(fleet, "94A9902C84B8"), e);
-	fleet_note_told(e, 7);
-	assert_true(fleet_told(e) == 7);
-	fleet_set_binding(fleet, 99, true, true, 1); /* nobody */
-	fleet_set_told(fleet, 99, 1);
-	assert_true(fleet_set_mac(fleet, 99, ""));
 }
 
 /* --- tasks --- */
@@ -328,7 +314,7 @@ static void seen_devices_are_taken_in_pieces(void **state)
 	char name[16];
 	for (int64_t id = 3; id <= DEVICES; id++) {
 		snprintf(name, sizeof name, "d%d", (int)id);
-		assert_true(fleet_put_device(fleet, id, name, 1, ""));
+		assert_true(put_device(id, name, ""));
 	}
 	fleet_read(fleet);
 	for (int64_t id = 1; id <= DEVICES; id++) {
@@ -483,7 +469,7 @@ static void a_full_load_drops_what_it_did_not_see(void **state)
 	put(task(1, 1, TASK_QUEUED, 1));
 	put(task(2, 2, TASK_QUEUED, 1));
 	fleet_load_begin(fleet);
-	assert_true(fleet_put_device(fleet, 1, "esp-1", 1, "1.0"));
+	assert_true(put_device(1, "esp-1", "1.0"));
 	assert_true(fleet_put_firmware(fleet, &f));
 	put(task(1, 1, TASK_QUEUED, 1));
 	fleet_load_end(fleet);
@@ -501,7 +487,7 @@ static void a_load_with_older_rows_keeps_the_newer_ones(void **state)
 	(void)state;
 	put(task(1, 1, TASK_DOWNLOADING, 5));
 	fleet_load_begin(fleet);
-	assert_true(fleet_put_device(fleet, 1, "esp-1", 1, "1.0"));
+	assert_true(put_device(1, "esp-1", "1.0"));
 	put(task(1, 1, TASK_NOTIFIED, 4)); /* read before this replica's own commit */
 	put(task(3, 1, TASK_QUEUED, 1));   /* committed while the load ran */
 	fleet_load_end(fleet);
@@ -516,7 +502,6 @@ int main(void)
 		TEST(a_row_sets_all_that_is_kept_of_a_device),
 		TEST(a_row_does_not_take_back_what_is_still_to_be_written),
 		TEST(a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_written),
-		TEST(binding_mac_and_facts_are_set_one_by_one),
 		TEST(an_older_row_of_a_task_is_ignored),
 		TEST(an_ended_task_does_not_come_back),
 		TEST(a_task_that_ended_before_it_was_heard_of_does_not_appear),
