@@ -138,13 +138,13 @@ static void a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_writt
 {
 	(void)state;
 	const struct device_entry *e = fleet_device(fleet, "esp-2");
-	struct fleet_device same = {
-		.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .version = "2.0", .parts = "", .told = 7};
+	struct fleet_device same = {.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .version = "2.0", .parts = "", .told = 7};
 	struct fleet_device version = same;
 	struct fleet_device part = same;
 	struct fleet_device told = same;
 	version.version = "2.1";
-	part.parts = "mcu\x1f" "1";
+	part.parts = "mcu\x1f"
+		     "1";
 	told.told = 8;
 	fleet_set_version(fleet, e->id, "app", "2.0");
 	fleet_note_told(e, 7);
