@@ -49,7 +49,8 @@ static void put(struct task t)
 
 static bool put_device(int64_t id, const char *name, const char *version)
 {
-	return fleet_put_device_row(fleet, &(struct fleet_device){.id = id, .product_id = 1, .name = name, .mac = "", .version = version});
+	return fleet_put_device_row(
+		fleet, &(struct fleet_device){.id = id, .product_id = 1, .name = name, .mac = "", .version = version, .parts = ""});
 }
 
 static int setup(void **state)
