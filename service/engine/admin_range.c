@@ -1,7 +1,9 @@
 /* Which devices the ranked rollout of a file is for. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "common/err.h"
 #include "engine/admin.h"
 #include "engine/admin_frame.h"
 #include "store/range.h"
@@ -23,6 +25,12 @@ static bool write_ranges(struct db *db, struct admin_write *write, void *noun, s
 	bool ok = !w->source          ? store_range_clear(db, id, w->count, err)
 		  : w->wanted.replace ? store_range_replace(db, id, w->source, w->count, err)
 				      : store_range_add(db, id, w->source, w->count, err);
+	write->rollouts = malloc(sizeof *write->rollouts);
+	if (!write->rollouts) {
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	write->rollouts[0] = id; /* its row says whether it has any */
+	write->rollout_count = 1;
 	write->id = id;
 	snprintf(write->target, sizeof write->target, "product/%" PRId64 "/rollout/%" PRId64, product_id, id);
 	snprintf(write->detail, sizeof write->detail, "%" PRId64 " ranges %s", *w->count,

@@ -27,12 +27,12 @@ static bool begin(struct reading *r, const struct fleet *fleet, const int64_t *r
 	return r->edit || err_set(err, ERR_INTERNAL, "out of memory");
 }
 
-static bool finish(struct reading *r, struct fleet *fleet, const int64_t *rollouts, size_t n, struct err *err)
+static bool finish(struct reading *r, struct fleet *fleet, struct err *err)
 {
 	bool ok = !r->failed && ranges_edit_build(r->edit);
 	if (ok) {
 		fleet_write(fleet);
-		fleet_put_ranges(fleet, r->edit, rollouts, n);
+		fleet_put_ranges(fleet, r->edit);
 		fleet_done(fleet);
 		metrics_set(METRIC_RANGES, (int64_t)ranges_count(fleet_ranges(fleet)));
 	}
@@ -51,7 +51,7 @@ bool feed_ranges_load(struct fleet *fleet, struct db *db, const int64_t *rollout
 		ranges_edit_free(&r.edit);
 		return false;
 	}
-	return finish(&r, fleet, rollouts, n, err);
+	return finish(&r, fleet, err);
 }
 
 bool feed_ranges_forget(struct fleet *fleet, const int64_t *rollouts, size_t n, struct err *err)
@@ -70,5 +70,5 @@ bool feed_ranges_forget(struct fleet *fleet, const int64_t *rollouts, size_t n, 
 	if (!ids) {
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	}
-	return gone == 0 || (begin(&r, fleet, ids, gone, err) && finish(&r, fleet, ids, gone, err));
+	return gone == 0 || (begin(&r, fleet, ids, gone, err) && finish(&r, fleet, err));
 }

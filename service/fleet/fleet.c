@@ -148,13 +148,10 @@ bool fleet_put_product(struct fleet *f, const struct product *product, const str
 	return products_put(f->products, product, voice, means, f->generation);
 }
 
-void fleet_put_ranges(struct fleet *f, struct ranges_edit *edit, const int64_t *rollouts, size_t n)
+void fleet_put_ranges(struct fleet *f, struct ranges_edit *edit)
 {
 	f->files_stamp++;
 	ranges_edit_swap(f->ranges, edit);
-	for (size_t i = 0; rollouts && i < n; i++) {
-		standings_set_named(f->standings, rollouts[i], ranges_has(f->ranges, rollouts[i]));
-	}
 }
 
 void fleet_drop_product(struct fleet *f, int64_t id)

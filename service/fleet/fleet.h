@@ -53,8 +53,9 @@ bool fleet_put_product(struct fleet *fleet, const struct product *product, const
 void fleet_drop_product(struct fleet *fleet, int64_t id);
 bool fleet_put_fix(struct fleet *fleet, const struct fix *fix);
 void fleet_drop_fix(struct fleet *fleet, int64_t id);
-/* The edit that was made of fleet_ranges(), on this thread and off the lock. rollouts: those that it named; NULL = all. */
-void fleet_put_ranges(struct fleet *fleet, struct ranges_edit *edit, const int64_t *rollouts, size_t n);
+/* The edit that was made of fleet_ranges(), on this thread and off the lock. A rollout that has none any more is for nobody until its row
+ * says so too: ranges and stages that were written together come one after the other. */
+void fleet_put_ranges(struct fleet *fleet, struct ranges_edit *edit);
 
 /* Forgets all but devices and tokens, also revisions and what was revoked: the database has another history (a restored backup). A full
  * load follows. */

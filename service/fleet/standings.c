@@ -161,14 +161,6 @@ bool standings_put(struct standings *s, const struct rollout *r, uint16_t genera
 	return true;
 }
 
-void standings_set_named(struct standings *s, int64_t rollout_id, bool named)
-{
-	struct standing_rollout *own = map_get(&s->by_id, key(rollout_id));
-	if (own) {
-		own->named = named;
-	}
-}
-
 void standings_drop(struct standings *s, int64_t rollout_id)
 {
 	struct standing_rollout *own = map_remove(&s->by_id, key(rollout_id));

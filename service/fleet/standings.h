@@ -19,7 +19,8 @@ struct standing_rollout {
 	bool ranked;
 	enum rollout_stage stage;
 	uint16_t generation;
-	bool named; /* it has ranges: for nobody else than whom they name. Also while they are not in the snapshot (yet) */
+	bool named; /* it has ranges, of the same moment as its stage: for nobody else than whom they name, whatever ranges are here (yet)
+		     */
 	char component[COMPONENT_SIZE];
 	char version_name[VERSION_SIZE]; /* what the operator calls the image; "" = as its firmware says */
 	char description[DESCRIPTION_SIZE];
@@ -56,7 +57,6 @@ struct standing_past standings_past(const struct standing_rollout *standing, int
 
 /* Of a ranked one that is ordered again (a newer created_ms) what became of it before is forgotten. */
 bool standings_put(struct standings *s, const struct rollout *rollout, uint16_t generation);
-void standings_set_named(struct standings *s, int64_t rollout_id, bool named);
 void standings_drop(struct standings *s, int64_t rollout_id);
 /* A later task replaces an earlier one; of the same task what has ended stays ended, and success stays success. Of a rollout that is not
  * here or has ended, or a task made at made_ms before a ranked one was ordered (again): nothing is kept. */
