@@ -89,12 +89,22 @@ void digest_final(struct digest *d, uint8_t md5[DIGEST_MD5_LEN], uint8_t sha256[
 	}
 }
 
-bool digest_sha256_so_far(const struct digest *d, uint8_t sha256[DIGEST_SHA256_LEN])
+static bool final_of_copy(const EVP_MD_CTX *ctx, uint8_t *out)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
-	bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, d->sha256) == 1 && EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
+	bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, ctx) == 1 && EVP_DigestFinal_ex(copy, out, NULL) == 1;
 	EVP_MD_CTX_free(copy);
 	return ok;
+}
+
+bool digest_sha256_so_far(const struct digest *d, uint8_t sha256[DIGEST_SHA256_LEN])
+{
+	return final_of_copy(d->sha256, sha256);
+}
+
+bool digest_so_far(const struct digest *d, uint8_t md5[DIGEST_MD5_LEN], uint8_t sha256[DIGEST_SHA256_LEN])
+{
+	return final_of_copy(d->md5, md5) && final_of_copy(d->sha256, sha256);
 }
 
 void digest_free(struct digest **d)

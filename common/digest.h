@@ -13,8 +13,9 @@ struct digest;
 struct digest *digest_new(void);
 void digest_update(struct digest *d, const void *data, size_t len);
 void digest_final(struct digest *d, uint8_t md5[DIGEST_MD5_LEN], uint8_t sha256[DIGEST_SHA256_LEN]);
-/* The SHA-256 of what has gone in so far; the stream goes on. False: out of memory. */
+/* Of what has gone in so far; the stream goes on. False: out of memory. */
 bool digest_sha256_so_far(const struct digest *d, uint8_t sha256[DIGEST_SHA256_LEN]);
+bool digest_so_far(const struct digest *d, uint8_t md5[DIGEST_MD5_LEN], uint8_t sha256[DIGEST_SHA256_LEN]);
 void digest_free(struct digest **d);
 #define scoped_digest scoped(digest_free)
 

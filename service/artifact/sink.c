@@ -101,6 +101,15 @@ bool sink_image(const struct sink *sink, struct image *out, struct err *err)
 	return sink->size == 0 ? err_set(err, ERR_EMPTY, "the file is empty") : image_finish(&sink->image, out, err);
 }
 
+bool sink_artifact(const struct sink *sink, struct artifact *out, struct err *err)
+{
+	*out = (struct artifact){.size = (int64_t)sink->size};
+	if (sink->size == 0) {
+		return err_set(err, ERR_EMPTY, "the file is empty");
+	}
+	return digest_so_far(sink->digest, out->md5, out->sha256) || err_set(err, ERR_INTERNAL, "out of memory");
+}
+
 bool sink_seal(struct sink *sink, struct db *db, struct artifact *out, struct err *err)
 {
 	if (!check_open(sink, err)) {

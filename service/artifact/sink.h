@@ -25,6 +25,9 @@ bool sink_write(struct sink *sink, struct db *db, const void *data, size_t len, 
 /* Are the bytes so far an ESP-IDF app image? As image_finish() says (model/image.h); ERR_EMPTY on 0 bytes. Touches no database. */
 bool sink_image(const struct sink *sink, struct image *out, struct err *err);
 
+/* What the bytes so far are, sealed or not. ERR_EMPTY on 0 bytes. Touches no database. */
+bool sink_artifact(const struct sink *sink, struct artifact *out, struct err *err);
+
 /* Ends the stream: *out describes the bytes, which are in the database and sealed (own transaction). ERR_EMPTY on 0 bytes. */
 bool sink_seal(struct sink *sink, struct db *db, struct artifact *out, struct err *err);
 
