@@ -145,15 +145,16 @@ static bool is_meant(const struct place *entry, const struct place *asked)
 	       strcmp(asked->host + len - tail, entry->host) == 0;
 }
 
-bool hosts_allow(const char *list, const char *url, struct err *err)
+bool hosts_allow(const char *list, const char *key, const char *url, struct err *err)
 {
 	char entry[ENTRY_MAX];
 	struct place asked;
 	struct place place;
+	const char *at = list;
 	if (!read_url(url, false, &asked)) {
-		return err_set(err, ERR_INVALID, "is no http or https URL of a host, without a user in it");
+		return err_set(err, ERR_INVALID, "no http or https URL of a host, without a user in it");
 	}
-	while (next_entry(&list, entry)) {
+	while (next_entry(&at, entry)) {
 		if (!read_entry(entry, &place, err)) {
 			return false;
 		}
@@ -161,5 +162,8 @@ bool hosts_allow(const char *list, const char *url, struct err *err)
 			return true;
 		}
 	}
-	return err_set(err, ERR_DENIED, "%.150s%s%s is not on the list", asked.host, asked.own ? "" : ":", asked.own ? "" : asked.port);
+	const char *colon = asked.own ? "" : ":";
+	const char *port = asked.own ? "" : asked.port;
+	return err_set(err, ERR_DENIED, "the service fetches nothing from %.100s%s%s: its configuration's %s must name it (%s)", asked.host,
+		       colon, port, key, *list ? "it names others" : "it is empty: nobody");
 }

@@ -15,7 +15,7 @@ struct err;
 bool hosts_check(const char *list, struct err *err);
 
 /* Is the URL's host on the list? ERR_INVALID: it is no http or https URL, or has a user in it; ERR_DENIED: it is not, and the sentence
- * names the entry that would be. */
-bool hosts_allow(const char *list, const char *url, struct err *err);
+ * says what must be added to the configuration's key that the list is of. */
+bool hosts_allow(const char *list, const char *key, const char *url, struct err *err);
 
 #endif

@@ -60,7 +60,7 @@ static void a_host_is_allowed_by_its_entry_and_by_no_other(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct err err = {0};
-		if (hosts_allow(rows[i].list, rows[i].url, &err) != rows[i].allowed) {
+		if (hosts_allow(rows[i].list, "import_hosts", rows[i].url, &err) != rows[i].allowed) {
 			fail_msg("\"%s\" and %s: %s", rows[i].list, rows[i].url, rows[i].allowed ? err.text : "allowed");
 		}
 		if (!rows[i].allowed && err.kind != ERR_DENIED) {
@@ -102,7 +102,7 @@ static void what_is_no_plain_url_is_refused_whoever_is_listed(void **state)
 	static const char list[] = "files.example.com, *.example.com, evil.org, *.org, [fe80::1], [::1]";
 	for (size_t i = 0; i < COUNT(urls); i++) {
 		struct err err = {0};
-		if (hosts_allow(list, urls[i], &err)) {
+		if (hosts_allow(list, "import_hosts", urls[i], &err)) {
 			fail_msg("%s is taken", urls[i]);
 		}
 		if (err.kind != ERR_INVALID) {
@@ -115,12 +115,18 @@ static void a_refusal_names_the_entry_that_is_missing(void **state)
 {
 	(void)state;
 	struct err err = {0};
-	assert_false(hosts_allow("a.example", "http://Files.example.com:8080/x?secret", &err));
-	assert_string_equal(err.text, "files.example.com:8080 is not on the list");
-	assert_false(hosts_allow("a.example", "https://files.example.com:443/x", &err));
-	assert_string_equal(err.text, "files.example.com is not on the list");
-	assert_false(hosts_allow("a.example", "http://files.example.com:443/x", &err));
-	assert_string_equal(err.text, "files.example.com:443 is not on the list");
+	assert_false(hosts_allow("a.example", "import_hosts", "http://Files.example.com:8080/x?secret", &err));
+	assert_string_equal(
+		err.text,
+		"the service fetches nothing from files.example.com:8080: its configuration's import_hosts must name it (it names "
+		"others)");
+	assert_false(hosts_allow("a.example", "import_hosts", "https://files.example.com:443/x", &err));
+	assert_non_null(strstr(err.text, "from files.example.com: its"));
+	assert_false(hosts_allow("", "import_hosts", "http://files.example.com:443/x", &err));
+	assert_string_equal(
+		err.text,
+		"the service fetches nothing from files.example.com:443: its configuration's import_hosts must name it (it is empty: "
+		"nobody)");
 }
 
 static void a_list_is_judged_entry_by_entry(void **state)
@@ -155,7 +161,7 @@ static void an_entry_longer_than_any_name_is_refused(void **state)
 	assert_false(hosts_check(list, &err));
 	memset(list, ' ', sizeof list - 1);
 	memcpy(list + sizeof list - 10, "a.example", 9);
-	assert_true(hosts_allow(list, "http://a.example/", &err));
+	assert_true(hosts_allow(list, "import_hosts", "http://a.example/", &err));
 }
 
 int main(void)
