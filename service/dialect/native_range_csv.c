@@ -73,6 +73,13 @@ static int by_key(const void *a, const void *b)
 	return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
+/* A quote that is left is one that was not closed, or not opened: no device has one in its name. */
+static bool read_entry(const char *field, size_t len, struct range *out, struct err *err)
+{
+	return memchr(field, '"', len) ? err_set(err, ERR_INVALID, "a quote that does not stand around the whole entry")
+				       : range_parse(field, len, out, err);
+}
+
 static bool read_rows(struct native_range_csv *csv, size_t at, struct err *err)
 {
 	size_t room = 0;
@@ -84,7 +91,7 @@ static bool read_rows(struct native_range_csv *csv, size_t at, struct err *err)
 		if (len == 0 || (line == 1 && is_heading(field, len))) {
 			continue;
 		}
-		if (!range_parse(field, len, &r, err) || !keep(csv, &room, at, &r, err)) {
+		if (!read_entry(field, len, &r, err) || !keep(csv, &room, at, &r, err)) {
 			return err_prefix(err, "line %zu", line);
 		}
 	}

@@ -23,8 +23,8 @@ struct native_range_csv {
 };
 
 /* Reads it all; the text (less than 4 GiB) must outlive the csv. Empty lines do not count, nor does a byte order mark, nor "range" or
- * "mac_range" in the first line; an entry may stand in quotes. ERR_EMPTY: none. ERR_TOO_LARGE: more than NATIVE_RANGE_ROWS_MAX. The
- * sentence begins with the number of the first bad line. */
+ * "mac_range" in the first line; an entry may stand in quotes, and has none in it. ERR_EMPTY: none. ERR_TOO_LARGE: more than
+ * NATIVE_RANGE_ROWS_MAX. The sentence begins with the number of the first bad line. */
 bool native_range_csv_read(struct native_range_csv *csv, const char *text, size_t len, struct err *err);
 void native_range_csv_free(struct native_range_csv *csv);
 

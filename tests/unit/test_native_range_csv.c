@@ -69,6 +69,9 @@ static void the_first_bad_line_is_named(void **state)
 	(void)state;
 	REFUSED("A\nB\nC89346000001~C89346000000\n*", ERR_INVALID, "line 3: the range C89346000001~C89346000000 is reversed");
 	REFUSED("range\n\n\nC89346~C89347", ERR_INVALID, "line 4: an end of a range must be a MAC address");
+	REFUSED("A\n\"B", ERR_INVALID, "line 2: a quote");
+	REFUSED("A\"\n\"B\"", ERR_INVALID, "line 1: a quote");
+	REFUSED("\"A\"B\"", ERR_INVALID, "line 1: a quote");
 	REFUSED("A,B", ERR_INVALID, "line 1: \"A,B\" holds a character");
 	REFUSED("A\nB\0C", ERR_INVALID, "line 2: \"B?C\" holds a character");
 	REFUSED("A\n:-.\n", ERR_EMPTY, "line 2: there is nothing in it");
