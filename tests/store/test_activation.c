@@ -3,158 +3,22 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "common/digest.h"
+#include "activation_scene.h"
 #include "common/err.h"
-#include "common/seal.h"
-#include "common/text.h"
 #include "config/config.h"
 #include "engine/activation.h"
 #include "engine/admin.h"
 #include "engine/private.h"
-#include "engine/teller.h"
-#include "engine/throttle.h"
-#include "fleet/fleet.h"
-#include "model/licence.h"
 #include "pg.h"
 #include "store/activation.h"
 #include "store/db.h"
-#include "work/pool.h"
-
-#define KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-#define MAC "94A9902C84B8"
-#define UUID "e2314aed-0a16-43f0-8128-766fbd3207f2"
-#define OTHER_UUID "36c98363-3656-43cb-a00f-8bced2391a90"
-
-/* A worker is its connection here. */
-struct worker {
-	struct db *db;
-};
-
-static struct worker worker;
-static struct engine engine;
-static struct config config;
-static char uri[PG_URI_SIZE];
-static struct db_config where = {.uri = uri, .name = "test"};
-static const struct actor alice = {.name = "alice", .address = "192.0.2.1", .request = "0123456789abcdef"};
-static struct err err;
-static int64_t lamp;
-
-struct db *worker_db(struct worker *w, struct err *why)
-{
-	if (!w->db) {
-		w->db = db_open(&where, why);
-		return w->db;
-	}
-	return db_revive(w->db, why) ? w->db : NULL;
-}
-
-void engine_log_audit(const struct actor *actor, const char *action, const char *target, const char *detail)
-{
-	(void)actor, (void)action, (void)target, (void)detail;
-}
-
-void engine_settle(struct engine *e, int64_t pos)
-{
-	(void)e, (void)pos;
-}
-
-static void must(bool ok)
-{
-	if (!ok) {
-		fail_msg("%s: %s", err_kind_name(err.kind), err.text);
-	}
-}
-
-static void assert_err(bool ok, enum err_kind kind, const char *part)
-{
-	assert_false(ok);
-	if (err.kind != kind || !strstr(err.text, part)) {
-		fail_msg("%s: %s", err_kind_name(err.kind), err.text);
-	}
-}
-
-static void assert_number(const char *sql, int64_t expected)
-{
-	assert_int_equal(pg_number(uri, sql), expected);
-}
-
-static int64_t make_product(const char *key, enum identity_policy identity)
-{
-	struct product p = {.identity = identity};
-	text_copy(p.key, sizeof p.key, key);
-	must(admin_product_create(&engine, &worker, &alice, &p, &err));
-	assert_int_equal(p.identity, identity);
-	return p.id;
-}
-
-static int64_t make_licence(const char *serial, const char *encoding, int64_t product)
-{
-	struct licence_new l = {.licence.product_id = product};
-	must(licence_take(&l, serial, KEY, encoding, &err));
-	must(admin_licence_create(&engine, &worker, &alice, &l, &err));
-	return l.licence.id;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	static const uint8_t key[32] = {1};
-	pg_fresh(uri);
-	throttle_reset();
-	err = (struct err){0};
-	config = (struct config){.activation_ttl = 24 * 3600 * 1000, .activation_max = 100000, .activation_per_address = 200};
-	engine.config = &config;
-	engine.seal_key = seal_key_new(key);
-	engine.teller = teller_new();
-	engine.alias_key = digest_key_new(key, sizeof key);
-	engine.fleet = fleet_new(engine.alias_key, 1000);
-	worker.db = db_open(&where, &err);
-	lamp = make_product("lamp", IDENTITY_MAC);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	db_close(&worker.db);
-	seal_key_free(&engine.seal_key);
-	teller_free(&engine.teller);
-	fleet_free(&engine.fleet);
-	digest_key_free(&engine.alias_key);
-	return 0;
-}
-
-static struct activation_facts facts_of(const char *mac, const char *uuid)
-{
-	struct activation_facts f = {.board_type = "bread-compact-ml307", .board_name = "bread-compact-ml307", .address = "198.51.100.7"};
-	text_copy(f.mac, sizeof f.mac, mac);
-	text_copy(f.client_uuid, sizeof f.client_uuid, uuid);
-	return f;
-}
-
-static struct activation begin(const char *mac, const char *uuid)
-{
-	struct activation a;
-	struct activation_facts f = facts_of(mac, uuid);
-	must(activation_begin(&engine, &worker, &f, &a, &err));
-	return a;
-}
-
-static bool confirm(const char *code, int64_t product, const char *nick, struct device *out)
-{
-	struct activation_confirmation c = {.code = code, .nick_name = nick, .product_id = product};
-	return activation_confirm(&engine, &worker, &alice, &c, out, &err);
-}
 
 static struct device bind(const char *mac, const char *uuid, int64_t product)
 {
@@ -162,35 +26,6 @@ static struct device bind(const char *mac, const char *uuid, int64_t product)
 	struct activation a = begin(mac, uuid);
 	must(confirm(a.code, product, NULL, &d));
 	return d;
-}
-
-static void hmac_of(const char *challenge, bool raw, char out[65])
-{
-	uint8_t bytes[64];
-	uint8_t mac[32];
-	memcpy(bytes, KEY, 64);
-	if (raw) {
-		text_unhex(KEY, bytes, 32);
-	}
-	struct digest_key *key = digest_key_new(bytes, raw ? 32 : 64);
-	digest_mac(key, challenge, strlen(challenge), mac);
-	digest_key_free(&key);
-	text_hex(out, mac, 32);
-}
-
-static bool prove(const char *mac, const char *serial, const char *challenge, const char *hmac, int64_t product, struct activation *out)
-{
-	struct activation_facts f = facts_of(mac, UUID);
-	text_copy(f.serial, sizeof f.serial, serial);
-	struct activation_proof p = {.facts = &f, .challenge = challenge, .hmac = hmac, .product_id = product};
-	return activation_prove(&engine, &worker, &p, out, &err);
-}
-
-static bool prove_right(const char *mac, const char *serial, const char *challenge, int64_t product, struct activation *out)
-{
-	char hmac[65];
-	hmac_of(challenge, true, hmac);
-	return prove(mac, serial, challenge, hmac, product, out);
 }
 
 /* ---- codes ---- */
@@ -445,106 +280,6 @@ static void a_pinned_product_refuses_firmware_without_client_id(void **state)
 	assert_true(begin(MAC, "").bound);
 }
 
-static void a_licence_product_takes_no_code_without_a_proof(void **state)
-{
-	(void)state;
-	struct device d;
-	int64_t product = make_product("licensed", IDENTITY_LICENCE);
-	make_licence("SN-1", "raw", 0);
-	struct activation a = begin(MAC, UUID);
-	struct activation proven;
-	assert_err(confirm(a.code, product, "", &d), ERR_CONFLICT, "has not proven");
-	must(prove_right(MAC, "SN-1", a.challenge, 0, &proven));
-	assert_false(proven.bound); /* for which product? whoever enters the code says it */
-	must(confirm(a.code, product, "", &d));
-	assert_number("SELECT count(*) FROM licences l JOIN devices d ON d.id = l.device_id WHERE d.mac = '" MAC "'", 1);
-	assert_true(begin(MAC, UUID).bound);
-	assert_false(begin(MAC, OTHER_UUID).bound);
-}
-
-/* ---- proofs ---- */
-
-static void a_licence_binds_silently_by_either_encoding(void **state)
-{
-	(void)state;
-	static const char *const encodings[] = {"raw", "hex_text"};
-	for (int i = 0; i < 2; i++) {
-		char mac[MAC_SIZE];
-		char hmac[65];
-		struct activation out;
-		snprintf(mac, sizeof mac, "%012X", (unsigned)i);
-		make_licence(encodings[i], encodings[i], lamp);
-		struct activation_facts f = facts_of(mac, UUID);
-		text_copy(f.serial, sizeof f.serial, encodings[i]);
-		struct activation a;
-		must(activation_begin(&engine, &worker, &f, &a, &err));
-		assert_true(a.licensed);
-		hmac_of(a.challenge, i == 1, hmac); /* as the other encoding would */
-		assert_err(prove(mac, encodings[i], a.challenge, hmac, 0, &out), ERR_DENIED, "no licence");
-		hmac_of(a.challenge, i == 0, hmac);
-		must(prove(mac, encodings[i], a.challenge, hmac, 0, &out));
-		assert_true(out.bound);
-		assert_true(out.device_id > 0);
-		assert_true(begin(mac, UUID).bound);
-	}
-	assert_number("SELECT count(*) FROM audit WHERE actor = 'device' AND action = 'device.prove' AND detail LIKE '%by licence'", 2);
-}
-
-static void a_challenge_serves_once_for_its_own_device(void **state)
-{
-	(void)state;
-	struct activation out;
-	make_licence("SN-1", "raw", 0);
-	make_licence("SN-2", "raw", 0);
-	struct activation a = begin(MAC, UUID);
-	struct activation b = begin("000000000002", UUID);
-	assert_err(prove_right(MAC, "SN-1", b.challenge, 0, &out), ERR_DENIED, "not outstanding");
-	struct activation later = begin(MAC, UUID); /* an earlier challenge counts as well */
-	must(prove_right(MAC, "SN-1", a.challenge, 0, &out));
-	assert_err(prove_right(MAC, "SN-1", a.challenge, 0, &out), ERR_DENIED, "not outstanding");
-	must(prove_right(MAC, "SN-1", later.challenge, lamp, &out)); /* its board tells the product now */
-	assert_true(out.bound);
-	assert_err(prove_right("000000000002", "SN-1", b.challenge, lamp, &out), ERR_CONFLICT, "another device");
-	must(prove_right("000000000002", "SN-2", b.challenge, lamp, &out)); /* what was refused used nothing up */
-	assert_err(prove_right(MAC, "SN-1", "not a uuid", lamp, &out), ERR_DENIED, "not given here");
-}
-
-static void an_unknown_serial_is_told_in_the_words_of_a_wrong_hmac(void **state)
-{
-	(void)state;
-	struct activation out;
-	char said[256];
-	make_licence("SN-1", "raw", lamp);
-	struct activation a = begin(MAC, UUID);
-	assert_err(prove_right(MAC, "SN-9", a.challenge, 0, &out), ERR_DENIED, "");
-	text_copy(said, sizeof said, err.text);
-	assert_err(prove(MAC, "SN-1", a.challenge, KEY, 0, &out), ERR_DENIED, said);
-	assert_err(prove(MAC, "SN-1", a.challenge, "", 0, &out), ERR_DENIED, said);
-	assert_false(out.bound);
-}
-
-static void failed_proofs_are_limited_by_device_and_by_address(void **state)
-{
-	(void)state;
-	struct activation out;
-	char mac[MAC_SIZE];
-	make_licence("SN-1", "raw", lamp);
-	make_licence("SN-2", "raw", lamp);
-	struct activation a = begin(MAC, UUID);
-	for (int i = 0; i < 10; i++) {
-		assert_err(prove(MAC, "SN-1", a.challenge, KEY, 0, &out), ERR_DENIED, "");
-	}
-	assert_err(prove(MAC, "SN-1", a.challenge, KEY, 0, &out), ERR_BUSY, "for this device");
-	must(prove_right(MAC, "SN-1", a.challenge, 0, &out)); /* who knows its MAC does not lock it out */
-	struct activation other = begin("000000000001", UUID);
-	must(prove_right("000000000001", "SN-2", other.challenge, 0, &out));
-	for (int i = 0; i < 90; i++) {
-		snprintf(mac, sizeof mac, "%012X", 0x100u + (unsigned)i);
-		assert_err(prove(mac, "SN-1", a.challenge, KEY, 0, &out), ERR_DENIED, "");
-	}
-	assert_err(prove("0000000002FF", "SN-1", a.challenge, KEY, 0, &out), ERR_BUSY, "from this address");
-}
-
 /* ---- floods ---- */
 
 static void one_address_can_not_make_many_devices_wait(void **state)
@@ -620,7 +355,7 @@ static void what_has_ended_makes_room_first(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, activation_scene_setup, activation_scene_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(the_code_stays_and_each_check_brings_a_fresh_challenge),
 		TEST(a_check_renews_a_code_that_would_have_expired),
@@ -634,11 +369,6 @@ int main(void)
 		TEST(two_codes_of_one_mac_make_one_owner_too),
 		TEST(another_client_id_must_activate_again_where_it_is_pinned),
 		TEST(a_pinned_product_refuses_firmware_without_client_id),
-		TEST(a_licence_product_takes_no_code_without_a_proof),
-		TEST(a_licence_binds_silently_by_either_encoding),
-		TEST(a_challenge_serves_once_for_its_own_device),
-		TEST(an_unknown_serial_is_told_in_the_words_of_a_wrong_hmac),
-		TEST(failed_proofs_are_limited_by_device_and_by_address),
 		TEST(one_address_can_not_make_many_devices_wait),
 		TEST(forged_macs_of_many_addresses_leave_a_bounded_table),
 		TEST(what_has_ended_makes_room_first),

@@ -2,139 +2,19 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "common/buf.h"
 #include "common/text.h"
-#include "engine/admin.h"
 #include "engine/explain.h"
 #include "metrics/metrics.h"
 #include "site.h"
-#include "store/db.h"
-#include "work/pool.h"
-
-static struct replica *a;
-static struct replica *b;
-static struct pool *pool; /* operators' calls */
-
-static int start(void **state)
-{
-	(void)state;
-	static struct db_config where = {.uri = site_uri, .name = "workers"};
-	struct err err = {0};
-	site_new();
-	a = replica_start("");
-	b = replica_start("");
-	pool = pool_new(1, 16, &where, &err);
-	return pool ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	pool_stop(&pool);
-	replica_stop(&a);
-	replica_stop(&b);
-	return 0;
-}
-
-/* --- operators --- */
-
-enum { KNOWN = 1, KNOWN_3 = 2, UNKNOWN = 3 }; /* firmware: 2.0, 3.0, not known */
-
-struct call {
-	struct replica *r;
-	enum { ORDER, CANCEL, DELETE_FIRMWARE, DELETE_DEVICE } verb;
-	int64_t id;
-	struct standing_row row;
-	struct err err;
-	bool done;
-};
-
-static const struct actor alice = {.name = "alice", .address = "192.0.2.1", .request = "0123456789abcdef"};
-
-static void run_call(void *arg, struct worker *w)
-{
-	struct call *c = arg;
-	switch (c->verb) {
-	case ORDER:
-		admin_rollout_order(c->r->engine, w, &alice, &c->row, &c->err);
-		break;
-	case CANCEL:
-		admin_rollout_cancel(c->r->engine, w, &alice, c->id, &c->err);
-		break;
-	case DELETE_FIRMWARE:
-		admin_firmware_delete(c->r->engine, w, &alice, c->id, &c->err);
-		break;
-	case DELETE_DEVICE:
-		admin_device_delete(c->r->engine, w, &alice, c->id, &c->err);
-		break;
-	}
-	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
-}
-
-static void call_wait(struct call *c)
-{
-	for (int64_t deadline = 0; !__atomic_load_n(&c->done, __ATOMIC_ACQUIRE); site_pause()) {
-		assert_true(site_in_time(&deadline));
-	}
-}
-
-static void call(struct call *c)
-{
-	assert_true(pool_submit(pool, run_call, c));
-	call_wait(c);
-}
-
-static struct call ordering(int64_t product, int64_t firmware, const char *called)
-{
-	struct call c = {.r = a, .verb = ORDER, .row.rollout = {.product_id = product, .firmware_id = firmware, .description = "for all"}};
-	text_copy(c.row.rollout.version_name, sizeof c.row.rollout.version_name, called);
-	return c;
-}
-
-static int64_t order_all(int64_t firmware, const char *called)
-{
-	struct call c = ordering(1, firmware, called);
-	call(&c);
-	assert_done(c, ERR_NONE);
-	return c.row.rollout.id;
-}
-
-static void cancel_all(int64_t rollout)
-{
-	struct call c = {.r = a, .verb = CANCEL, .id = rollout};
-	call(&c);
-	assert_done(c, ERR_NONE);
-}
-
-/* After a test no rollout stands. */
-static int calm(void **state)
-{
-	site_calm(state);
-	int64_t id = site_number("SELECT id FROM rollouts WHERE way = 'standing' AND ended_at IS NULL");
-	if (id) {
-		cancel_all(id);
-	}
-	return 0;
-}
-#define STANDING_TEST(f) cmocka_unit_test_teardown(f, calm)
+#include "standing_scene.h"
 
 /* --- devices --- */
-
-static struct offer offered(struct replica *r, const char *device)
-{
-	struct answer p = poll_as(r, device, "");
-	assert_done(p, ERR_NONE);
-	if (!p.offered) {
-		fail_msg("%s is offered nothing", device);
-	}
-	return p.offer;
-}
 
 static void assert_nothing(struct replica *r, const char *device)
 {
@@ -149,22 +29,6 @@ static void until_nothing(struct replica *r, const char *device)
 	for (int64_t deadline = 0; poll_as(r, device, "").offered; site_pause()) {
 		assert_true(site_in_time(&deadline));
 	}
-}
-
-/* Until the replica, which must hear of it first, offers another task than that (0 = any). */
-static struct offer offered_anew(struct replica *r, const char *device, int64_t last)
-{
-	struct answer p = poll_as(r, device, "");
-	for (int64_t deadline = 0; !p.offered || p.offer.task_id == last; site_pause()) {
-		assert_true(site_in_time(&deadline));
-		p = poll_as(r, device, "");
-	}
-	return p.offer;
-}
-
-static int64_t tasks_of(const char *device)
-{
-	return site_number("SELECT count(*) FROM tasks WHERE device_id = %" PRId64, site_id(device));
 }
 
 static void fetch_all(struct replica *r, const struct offer *offer)
@@ -353,147 +217,6 @@ static void a_later_order_for_the_device_alone_is_not_undone(void **state)
 	offered(a, device);
 }
 
-/* --- at the same time --- */
-
-static int64_t live_of(const char *device)
-{
-	return site_number("SELECT count(*) FROM tasks WHERE device_id = %" PRId64 " AND ended_at IS NULL", site_id(device));
-}
-
-static void many_polls_of_a_device_at_once_are_one_task(void **state)
-{
-	(void)state;
-	enum { TIMES = 20 };
-	static struct answer stall;
-	static struct answer polls[TIMES];
-	const char *device = site_device();
-	order_all(KNOWN, "");
-	memset(&stall, 0, sizeof stall);
-	memset(polls, 0, sizeof polls);
-	site_stall(a, &stall);
-	for (int i = 0; i < TIMES; i++) {
-		begin_poll(a, device, "", &polls[i]);
-	}
-	site_unlock();
-	for (int i = 0; i < TIMES; i++) {
-		answer_wait(&polls[i]);
-		assert_done(polls[i], ERR_NONE);
-		assert_int_equal(polls[i].offer.task_id, polls[0].offer.task_id);
-	}
-	answer_wait(&stall);
-	assert_int_equal(tasks_of(device), 1);
-}
-
-static void polls_through_both_replicas_at_once_are_one_task(void **state)
-{
-	(void)state;
-	enum { TIMES = 30 };
-	static struct answer at_a[TIMES];
-	static struct answer at_b[TIMES];
-	const char *devices[TIMES];
-	memset(at_a, 0, sizeof at_a);
-	memset(at_b, 0, sizeof at_b);
-	int64_t rollout = order_all(KNOWN, "");
-	offered_anew(b, site_device(), 0); /* it has heard */
-	for (int i = 0; i < TIMES; i++) {
-		devices[i] = site_device();
-		begin_poll(a, devices[i], "", &at_a[i]);
-		begin_poll(b, devices[i], "", &at_b[i]);
-	}
-	for (int i = 0; i < TIMES; i++) {
-		answer_wait(&at_a[i]);
-		answer_wait(&at_b[i]);
-		assert_done(at_a[i], ERR_NONE);
-		assert_done(at_b[i], ERR_NONE);
-		assert_true(at_a[i].offered && at_b[i].offered);
-		assert_int_equal(at_a[i].offer.task_id, at_b[i].offer.task_id);
-		assert_string_equal(at_a[i].offer.alias, at_b[i].offer.alias);
-		assert_int_equal(tasks_of(devices[i]), 1);
-	}
-	assert_int_equal(site_number("SELECT max(offers) FROM tasks WHERE rollout_id = %" PRId64, rollout), 1);
-}
-
-static void a_poll_and_an_order_at_once_are_one_task(void **state)
-{
-	(void)state;
-	enum { TIMES = 20 };
-	static struct answer polls[TIMES];
-	static struct answer orders[TIMES];
-	const char *devices[TIMES];
-	memset(polls, 0, sizeof polls);
-	memset(orders, 0, sizeof orders);
-	order_all(KNOWN, "");
-	offered_anew(b, site_device(), 0);
-	for (int i = 0; i < TIMES; i++) {
-		devices[i] = site_device();
-		begin_poll(i % 2 ? a : b, devices[i], "", &polls[i]);
-		begin_order(a, i % 4 < 2 ? WAY_PUSH : WAY_PASSIVE, devices[i], i % 3 ? SITE_KNOWN : SITE_KNOWN_3, &orders[i]);
-	}
-	for (int i = 0; i < TIMES; i++) {
-		answer_wait(&polls[i]);
-		answer_wait(&orders[i]);
-		assert_done(polls[i], ERR_NONE);
-		assert_done(orders[i], ERR_NONE);
-		assert_int_equal(live_of(devices[i]), 1);
-		assert_true(site_task_is(orders[i].order.task_id, "queued") || site_task_is(orders[i].order.task_id, "notified"));
-	}
-}
-
-static void what_is_cancelled_while_polls_are_under_way_leaves_no_task(void **state)
-{
-	(void)state;
-	enum { TIMES = 60 };
-	static struct answer polls[TIMES];
-	memset(polls, 0, sizeof polls);
-	int64_t rollout = order_all(KNOWN, "");
-	offered_anew(b, site_device(), 0);
-	static struct call c;
-	c = (struct call){.r = a, .verb = CANCEL, .id = rollout};
-	for (int i = 0; i < TIMES; i++) {
-		if (i == TIMES / 2) {
-			assert_true(pool_submit(pool, run_call, &c));
-		}
-		begin_poll(i % 2 ? a : b, site_device(), "", &polls[i]);
-	}
-	call_wait(&c);
-	assert_done(c, ERR_NONE);
-	for (int i = 0; i < TIMES; i++) {
-		answer_wait(&polls[i]);
-		assert_done(polls[i], ERR_NONE);
-	}
-	assert_int_equal(site_number("SELECT count(*) FROM tasks WHERE rollout_id = %" PRId64 " AND ended_at IS NULL", rollout), 0);
-}
-
-static void connections_cut_in_the_middle_make_no_task_twice(void **state)
-{
-	(void)state;
-	enum { TIMES = 120 };
-	static struct answer polls[TIMES];
-	const char *devices[TIMES];
-	memset(polls, 0, sizeof polls);
-	int64_t rollout = order_all(KNOWN, "");
-	for (int i = 0; i < TIMES; i++) {
-		devices[i] = site_device();
-		begin_poll(a, devices[i], "", &polls[i]);
-		if (i % 40 == 20) {
-			site_cut();
-		}
-		if (i % 20 == 0) {
-			answer_wait(&polls[i]);
-		}
-	}
-	for (int i = 0; i < TIMES; i++) {
-		answer_wait(&polls[i]);
-		if (polls[i].offered) { /* what was told is there */
-			assert_true(site_task_is(polls[i].offer.task_id, "notified"));
-		} else {
-			assert_done(polls[i], ERR_UNAVAILABLE);
-		}
-		assert_in_range(tasks_of(devices[i]), polls[i].offered, 1);
-	}
-	assert_int_equal(site_number("SELECT max(offers) FROM tasks WHERE rollout_id = %" PRId64, rollout), 1);
-}
-
 /* --- orders --- */
 
 static void a_cancelled_rollout_ends_its_tasks_and_refuses_their_names(void **state)
@@ -546,7 +269,7 @@ static void an_order_of_another_firmware_replaces_what_has_not_begun(void **stat
 	assert_string_equal(still.version, "8");
 	replica_stop(&b);
 	b = replica_start("");
-	assert_string_equal(offered(b, begun).version, "8"); /* as it was told, also after a start */
+	assert_string_equal(offered(b, begun).version, "8"); /* as it was told, also after a standing_scene_start */
 	struct call deletion = {.r = a, .verb = DELETE_FIRMWARE, .id = KNOWN};
 	call(&deletion);
 	assert_done(deletion, ERR_CONFLICT);
@@ -636,11 +359,6 @@ int main(void)
 		STANDING_TEST(after_a_rollback_it_waits_for_an_operator),
 		STANDING_TEST(a_task_that_an_operator_cancelled_does_not_come_back_at_the_next_poll),
 		STANDING_TEST(a_later_order_for_the_device_alone_is_not_undone),
-		STANDING_TEST(many_polls_of_a_device_at_once_are_one_task),
-		STANDING_TEST(polls_through_both_replicas_at_once_are_one_task),
-		STANDING_TEST(a_poll_and_an_order_at_once_are_one_task),
-		STANDING_TEST(what_is_cancelled_while_polls_are_under_way_leaves_no_task),
-		STANDING_TEST(connections_cut_in_the_middle_make_no_task_twice),
 		STANDING_TEST(a_cancelled_rollout_ends_its_tasks_and_refuses_their_names),
 		STANDING_TEST(an_order_of_another_firmware_replaces_what_has_not_begun),
 		STANDING_TEST(an_order_of_the_same_firmware_goes_on_with_its_tasks),
@@ -648,5 +366,5 @@ int main(void)
 		STANDING_TEST(a_firmware_that_stands_cannot_be_deleted),
 		STANDING_TEST(a_device_that_is_deleted_leaves_the_rollout_standing),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, standing_scene_start, standing_scene_stop);
 }

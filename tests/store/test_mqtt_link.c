@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,67 +16,11 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/secret.h"
+#include "link_scene.h"
 #include "metrics/metrics.h"
 #include "mqtt/link.h"
-#include "mqtt/trust.h"
 
-#define SENT 6000
 #define KILLS 3
-#define PATIENCE_MS 20000
-
-/* Polls, for what happens on other threads. */
-#define eventually(condition)                                 \
-	do {                                                  \
-		int64_t end_ = clock_mono_ms() + PATIENCE_MS; \
-		while (!(condition)) {                        \
-			assert_true(clock_mono_ms() < end_);  \
-			usleep(2000);                         \
-		}                                             \
-	} while (0)
-
-struct peer {
-	struct link *link;
-	atomic_int messages;
-	atomic_int retained;
-	atomic_int strange; /* on a topic that nobody publishes on */
-	atomic_int ups;
-	atomic_int downs;
-	atomic_int writable;
-	atomic_size_t longest;
-	pthread_mutex_t lock; /* of the last message: */
-	char topic[64];
-	char payload[64]; /* its first bytes */
-	size_t len;
-};
-
-/* One publish. */
-struct sent {
-	atomic_int acked;
-	atomic_int failed;
-};
-
-struct fixture {
-	struct broker broker;
-	struct peer a;
-	struct peer b;
-	struct sent sent[SENT];
-};
-
-static void on_message(void *ctx, const char *topic, const void *payload, size_t len, bool retained)
-{
-	struct peer *peer = ctx;
-	pthread_mutex_lock(&peer->lock);
-	snprintf(peer->topic, sizeof(peer->topic), "%s", topic);
-	memcpy(peer->payload, payload, len < sizeof(peer->payload) ? len : sizeof(peer->payload));
-	peer->len = len;
-	pthread_mutex_unlock(&peer->lock);
-	if (len > atomic_load(&peer->longest)) {
-		atomic_store(&peer->longest, len);
-	}
-	atomic_fetch_add(&peer->strange, strncmp(topic, "t/", 2) == 0 ? 0 : 1);
-	atomic_fetch_add(&peer->retained, retained ? 1 : 0);
-	atomic_fetch_add(&peer->messages, 1);
-}
 
 /* Whether the last message was this one. */
 static bool got(struct peer *peer, const char *topic, const void *payload, size_t len)
@@ -87,83 +30,6 @@ static bool got(struct peer *peer, const char *topic, const void *payload, size_
 	pthread_mutex_unlock(&peer->lock);
 	return same;
 }
-
-static void on_state(void *ctx, bool up)
-{
-	struct peer *peer = ctx;
-	atomic_fetch_add(up ? &peer->ups : &peer->downs, 1);
-}
-
-static void on_writable(void *ctx)
-{
-	struct peer *peer = ctx;
-	atomic_fetch_add(&peer->writable, 1);
-}
-
-static void on_done(void *ctx, bool acknowledged)
-{
-	struct sent *sent = ctx;
-	atomic_fetch_add(acknowledged ? &sent->acked : &sent->failed, 1);
-}
-
-static struct link_config config_of(const struct fixture *f, const char *id)
-{
-	return (struct link_config){.host = "127.0.0.1", .port = f->broker.port, .client_id = id, .username = "", .window = 100, .qos = 1};
-}
-
-static void begin(struct peer *peer, const struct link_config *config)
-{
-	struct err err;
-	struct link_handlers handlers = {.message = on_message, .state = on_state, .writable = on_writable, .ctx = peer};
-	peer->link = link_new(config, &handlers, &err);
-	assert_non_null(peer->link);
-}
-
-static bool publish(struct peer *peer, const char *topic, const char *text, struct sent *sent)
-{
-	return link_publish(peer->link, topic, text, strlen(text), true, 0, on_done, sent);
-}
-
-static int count(const struct fixture *f, int first, int last, bool acked)
-{
-	int n = 0;
-	for (int i = first; i < last; i++) {
-		n += atomic_load(acked ? &f->sent[i].acked : &f->sent[i].failed);
-	}
-	return n;
-}
-
-static void assert_once_each(const struct fixture *f, int first, int last)
-{
-	for (int i = first; i < last; i++) {
-		assert_int_equal(atomic_load(&f->sent[i].acked) + atomic_load(&f->sent[i].failed), 1);
-	}
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	if (f == NULL) {
-		return -1;
-	}
-	pthread_mutex_init(&f->a.lock, NULL);
-	pthread_mutex_init(&f->b.lock, NULL);
-	broker_init(&f->broker);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	link_free(&f->a.link);
-	link_free(&f->b.link);
-	broker_end(&f->broker);
-	free(f);
-	return 0;
-}
-
-static const char *const ALL[] = {"t/#", NULL};
 
 /* A link subscribed to t/#, up. */
 static void begin_up(struct fixture *f, struct peer *peer, const char *id, unsigned window, bool persistent)
@@ -528,182 +394,6 @@ static void proves_who_it_is_and_tries_again_when_not_believed(void **state)
 
 /* --- TLS */
 
-/* Runs a shell command in the broker's directory. */
-static void in_dir(const struct fixture *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void in_dir(const struct fixture *f, const char *format, ...)
-{
-	char command[1024];
-	int n = snprintf(command, sizeof(command), "cd %s && exec 2>/dev/null; ", f->broker.dir);
-	va_list args;
-	va_start(args, format);
-	vsnprintf(command + n, sizeof(command) - (size_t)n, format, args);
-	va_end(args);
-	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): the command is the test's own */
-}
-
-/* A private authority: NAME.pem and NAME.key. */
-static void make_ca(const struct fixture *f, const char *name)
-{
-	in_dir(f, "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=%s' -keyout %s.key -out %s.pem",
-	       name, name, name);
-}
-
-/* The broker's certificate, server.pem, signed by ca for the names. */
-static void make_cert(const struct fixture *f, const char *ca, const char *names)
-{
-	in_dir(f,
-	       "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=broker -keyout server.key -out server.csr && "
-	       "echo 'subjectAltName=%s' >server.ext && "
-	       "openssl x509 -req -days 2 -in server.csr -CA %s.pem -CAkey %s.key -CAcreateserial -extfile server.ext -out server.pem",
-	       names, ca, ca);
-}
-
-static const char TLS[] = "certfile DIR/server.pem\nkeyfile DIR/server.key\n";
-
-static const char *path_of(const struct fixture *f, const char *name)
-{
-	static char path[128];
-	snprintf(path, sizeof(path), "%s/%s", f->broker.dir, name);
-	return path;
-}
-
-static void begin_tls(struct fixture *f, struct peer *peer, const char *host, const char *ca)
-{
-	struct link_config config = config_of(f, peer == &f->a ? "a" : "b");
-	config.host = host;
-	config.tls = true;
-	config.ca_file = ca ? path_of(f, ca) : "";
-	config.filters = ALL;
-	begin(peer, &config);
-}
-
-static void assert_explained(const struct fixture *f, const char *host, const char *ca, const char *part)
-{
-	char reason[256];
-	trust_explain(host, f->broker.port, ca ? path_of(f, ca) : "", reason, sizeof(reason));
-	if (strstr(reason, part) == NULL) {
-		fail_msg("%s does not say: %s", reason, part);
-	}
-}
-
-static void trusts_a_broker_with_the_right_certificate(void **state)
-{
-	struct fixture *f = *state;
-	make_ca(f, "ca");
-	make_cert(f, "ca", "IP:127.0.0.1,DNS:localhost");
-	broker_start(&f->broker, TLS);
-	begin_tls(f, &f->a, "127.0.0.1", "ca.pem");
-	begin_tls(f, &f->b, "localhost", "ca.pem");
-	eventually(link_is_up(f->a.link) && link_is_up(f->b.link));
-	for (int i = 0; i < SENT; i++) {
-		while (!publish(&f->a, "t/1", "x", &f->sent[i])) {
-			usleep(500);
-		}
-	}
-	eventually(count(f, 0, SENT, true) == SENT && atomic_load(&f->b.messages) == SENT);
-	assert_once_each(f, 0, SENT);
-	assert_int_equal(atomic_load(&f->a.downs), 0);
-}
-
-static void carries_large_messages_over_tls(void **state)
-{
-	struct fixture *f = *state;
-	static char big[1024 * 1024];
-	make_ca(f, "ca");
-	make_cert(f, "ca", "IP:127.0.0.1");
-	broker_start(&f->broker, TLS);
-	begin_tls(f, &f->a, "127.0.0.1", "ca.pem");
-	eventually(link_is_up(f->a.link));
-	memset(big, 'x', sizeof(big));
-	for (int i = 0; i < 20; i++) {
-		assert_true(link_publish(f->a.link, "t/big", big, sizeof(big), true, 0, on_done, &f->sent[i]));
-	}
-	eventually(count(f, 0, 20, true) == 20 && atomic_load(&f->a.messages) == 20);
-	assert_int_equal(atomic_load(&f->a.longest), sizeof(big));
-	assert_int_equal(atomic_load(&f->a.downs), 0);
-}
-
-static void refuses_a_broker_that_another_authority_vouches_for(void **state)
-{
-	struct fixture *f = *state;
-	make_ca(f, "ca");
-	make_ca(f, "other");
-	make_cert(f, "ca", "IP:127.0.0.1");
-	broker_start(&f->broker, TLS);
-	begin_tls(f, &f->a, "127.0.0.1", "other.pem");
-	begin_tls(f, &f->b, "127.0.0.1", NULL); /* the system's */
-	sleep(4);
-	assert_false(link_is_up(f->a.link));
-	assert_false(link_is_up(f->b.link));
-	assert_explained(f, "127.0.0.1", "other.pem", "the broker's certificate is not trusted by");
-	assert_explained(f, "127.0.0.1", NULL, "the broker's certificate is not trusted by the system: ");
-	assert_explained(f, "127.0.0.1", "ca.pem", "the connection broke off"); /* nothing is wrong */
-	in_dir(f, "cp ca.pem other.pem");                                       /* read at every connect */
-	eventually(link_is_up(f->a.link));
-	assert_false(link_is_up(f->b.link));
-}
-
-static void refuses_a_broker_of_another_name(void **state)
-{
-	struct fixture *f = *state;
-	make_ca(f, "ca");
-	make_cert(f, "ca", "DNS:broker.example,IP:127.0.0.2");
-	broker_start(&f->broker, TLS);
-	begin_tls(f, &f->a, "127.0.0.1", "ca.pem");
-	begin_tls(f, &f->b, "localhost", "ca.pem");
-	sleep(4);
-	assert_false(link_is_up(f->a.link));
-	assert_false(link_is_up(f->b.link));
-	assert_explained(f, "127.0.0.1", "ca.pem", "the broker's certificate does not name 127.0.0.1");
-	assert_explained(f, "localhost", "ca.pem", "the broker's certificate does not name localhost");
-}
-
-static void comes_back_to_a_broker_with_a_new_certificate(void **state)
-{
-	struct fixture *f = *state;
-	make_ca(f, "ca");
-	make_cert(f, "ca", "IP:127.0.0.1");
-	broker_start(&f->broker, TLS);
-	begin_tls(f, &f->a, "127.0.0.1", "ca.pem");
-	eventually(link_is_up(f->a.link));
-	make_cert(f, "ca", "IP:127.0.0.1");
-	kill(f->broker.pid, SIGHUP); /* it reads the new one; the link stays */
-	sleep(1);
-	assert_int_equal(atomic_load(&f->a.downs), 0);
-	for (int i = 0; i < 3; i++) {
-		int ups = atomic_load(&f->a.ups);
-		broker_kill(&f->broker);
-		if (i == 1) { /* another authority as well */
-			make_ca(f, "ca");
-			make_cert(f, "ca", "IP:127.0.0.1");
-		}
-		broker_start(&f->broker, TLS);
-		eventually(atomic_load(&f->a.ups) > ups);
-		assert_true(publish(&f->a, "t/1", "x", &f->sent[i]));
-		eventually(atomic_load(&f->sent[i].acked) == 1);
-	}
-}
-
-static void tls_and_plain_do_not_meet(void **state)
-{
-	struct fixture *f = *state;
-	make_ca(f, "ca");
-	make_cert(f, "ca", "IP:127.0.0.1");
-	broker_start(&f->broker, "");
-	begin_tls(f, &f->a, "127.0.0.1", "ca.pem");
-	sleep(3);
-	assert_false(link_is_up(f->a.link));
-	assert_explained(f, "127.0.0.1", "ca.pem", "TLS does not come about");
-	broker_kill(&f->broker);
-	assert_explained(f, "127.0.0.1", "ca.pem", "no connection");
-	broker_start(&f->broker, TLS);
-	struct link_config config = config_of(f, "b");
-	begin(&f->b, &config);
-	eventually(link_is_up(f->a.link));
-	sleep(2);
-	assert_false(link_is_up(f->b.link));
-}
-
 static void assert_invalid(const struct link_config *config)
 {
 	struct err err = {.kind = ERR_NONE};
@@ -747,7 +437,7 @@ int main(int argc, char **argv)
 	if (argc > 1) {
 		cmocka_set_test_filter(argv[1]);
 	}
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, link_scene_setup, link_scene_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(carries_messages_with_any_bytes_between_two_links),
 		TEST(refuses_beyond_the_window_and_tells_when_there_is_room),
@@ -767,12 +457,6 @@ int main(int argc, char **argv)
 		TEST(freeing_fails_what_is_in_flight_and_does_not_hang),
 		TEST(freeing_waits_for_the_last_acknowledgements),
 		TEST(proves_who_it_is_and_tries_again_when_not_believed),
-		TEST(trusts_a_broker_with_the_right_certificate),
-		TEST(carries_large_messages_over_tls),
-		TEST(refuses_a_broker_that_another_authority_vouches_for),
-		TEST(refuses_a_broker_of_another_name),
-		TEST(comes_back_to_a_broker_with_a_new_certificate),
-		TEST(tls_and_plain_do_not_meet),
 		TEST(bad_configuration_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,224 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/digest.h"
-#include "common/err.h"
-#include "http/reply.h"
-#include "http/request.h"
 #include "http/server.h"
+#include "http_upload_scene.h"
 #include "test_http_client.h"
 #include "unit.h"
 #include "work/pool.h"
-
-/* --- a sink ------------------------------------------------------------------------------------------------------------------------- */
-
-struct sink {
-	struct digest *digest;
-	uint64_t bytes;
-	uint64_t fail_at; /* data() refuses here */
-	bool slow;
-	atomic_flag busy;
-	char name[256];
-};
-
-/* One at a time, always. */
-static atomic_int begun, ended, aborted, collisions;
-static atomic_bool blocked; /* jobs wait */
-
-static void enter(struct sink *s)
-{
-	while (atomic_load(&blocked)) {
-		usleep(1000);
-	}
-	if (atomic_flag_test_and_set(&s->busy)) {
-		atomic_fetch_add(&collisions, 1);
-	}
-}
-
-static void leave(struct sink *s)
-{
-	atomic_flag_clear(&s->busy);
-}
-
-static void *sink_begin(struct http_request *req, struct worker *worker, void *ctx, struct err *err)
-{
-	(void)ctx;
-	if (!worker) {
-		err_set(err, ERR_INTERNAL, "Not on a worker.");
-		return NULL;
-	}
-	char mode[16];
-	int64_t fail_at = -1;
-	http_query_text(req, "mode", false, mode, sizeof(mode), NULL);
-	http_query_int(req, "fail", false, 0, 1 << 30, &fail_at, NULL);
-	if (strcmp(mode, "refuse") == 0) {
-		err_set(err, ERR_EXISTS, "There is such a firmware.");
-		return NULL;
-	}
-	if (strcmp(mode, "down") == 0) {
-		err_set(err, ERR_UNAVAILABLE, "The database is down.");
-		return NULL;
-	}
-	struct sink *s = calloc(1, sizeof(*s));
-	s->digest = digest_new();
-	s->fail_at = fail_at < 0 ? UINT64_MAX : (uint64_t)fail_at;
-	s->slow = strcmp(mode, "slow") == 0;
-	atomic_fetch_add(&begun, 1);
-	return s;
-}
-
-static bool sink_name(void *state, const char *file_name, struct err *err)
-{
-	struct sink *s = state;
-	enter(s);
-	bool ok = s->bytes == 0 && !s->name[0] && strcmp(file_name, "bad name") != 0;
-	snprintf(s->name, sizeof(s->name), "%s", file_name);
-	leave(s);
-	return ok || err_set(err, ERR_INVALID, "The file name is not fit.");
-}
-
-static bool sink_data(void *state, struct worker *worker, const void *data, size_t len, struct err *err)
-{
-	struct sink *s = state;
-	enter(s);
-	digest_update(s->digest, data, len);
-	s->bytes += len;
-	if (s->slow) {
-		usleep(1000);
-	}
-	bool ok = s->bytes <= s->fail_at && worker;
-	leave(s);
-	return ok || err_set(err, ERR_NO_SPACE, "The disk is full.");
-}
-
-static void sink_free(struct sink *s)
-{
-	digest_free(&s->digest);
-	free(s);
-}
-
-static void sink_end(void *state, struct worker *worker, struct http_request *req, bool file)
-{
-	struct sink *s = state;
-	uint8_t md5[DIGEST_MD5_LEN];
-	uint8_t sha256[DIGEST_SHA256_LEN];
-	char text[400];
-	enter(s);
-	digest_final(s->digest, md5, sha256);
-	snprintf(text, sizeof(text), "%s %llu %s %02x%02x%02x%02x%s", file ? "file" : "none", (unsigned long long)s->bytes, s->name,
-		 sha256[0], sha256[1], sha256[2], sha256[3], worker ? "" : " no worker");
-	leave(s);
-	sink_free(s);
-	atomic_fetch_add(&ended, 1);
-	http_reply(req, 200, "text/plain", text, strlen(text));
-}
-
-static void sink_abort(void *state, struct worker *worker)
-{
-	struct sink *s = state;
-	enter(s);
-	sink_free(s);
-	if (worker) {
-		atomic_fetch_add(&aborted, 1);
-	}
-}
-
-static void hello(struct http_request *req, struct worker *worker, void *ctx)
-{
-	(void)worker;
-	(void)ctx;
-	http_reply(req, 200, "text/plain", "hello", 5);
-}
-
-static bool admit(struct http_request *req, void *ctx)
-{
-	(void)ctx;
-	if (http_request_header(req, "X-Deny")) {
-		http_reply(req, 401, "text/plain", "who are you?", 12);
-		return false;
-	}
-	return true;
-}
-
-static const struct http_upload sink = {.begin = sink_begin, .name = sink_name, .data = sink_data, .end = sink_end, .abort = sink_abort};
-enum { MAX = 20 * 1024 * 1024 };
-static const struct http_route routes[] = {
-	{.method = "POST", .path = "/up", .body = HTTP_BODY_FILE, .upload = &sink},
-	{.method = "POST", .path = "/small", .body = HTTP_BODY_FILE, .upload = &sink, .body_max = 100000},
-	{.method = "GET", .path = "/hello", .handle = hello},
-	{.method = "GET", .path = "/worker", .where = HTTP_WORKER, .handle = hello},
-};
-static const struct http_dialect dialect = {.prefix = "/", .routes = routes, .route_count = COUNT(routes), .admit = admit};
-
-static struct pool *workers;
-static struct http_server *server;
-static uint16_t port;
-static char *content;
-
-static struct http_server *start(struct pool *pool)
-{
-	const struct http_config config = {
-		.address = "127.0.0.1",
-		.loops = 2,
-		.max_connections = 200,
-		.idle_timeout_ms = 20000,
-		.upload_max = MAX,
-		.workers = pool,
-	};
-	struct http_server *s = http_server_start(&config, &dialect, 1, NULL);
-	assert_non_null(s);
-	return s;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	curl_global_init(CURL_GLOBAL_ALL);
-	content = malloc(MAX + 1);
-	assert_non_null(content);
-	/* many line ends and dashes, so that almost-boundaries occur */
-	for (size_t i = 0; i <= MAX; i++) {
-		content[i] = "\r\n-ab\0"[(i * 2654435761u >> 16) % 6];
-	}
-	workers = pool_new(3, 64, NULL, NULL);
-	server = start(workers);
-	port = http_server_port(server);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	http_server_stop(&server, 1000);
-	pool_stop(&workers);
-	free(content);
-	curl_global_cleanup();
-	return 0;
-}
-
-static int reset(void **state)
-{
-	(void)state;
-	atomic_store(&begun, 0);
-	atomic_store(&ended, 0);
-	atomic_store(&aborted, 0);
-	return 0;
-}
-
-/* Every upload that began ends or is cleaned up, once, and its calls never overlapped. */
-static int settled(void **state)
-{
-	(void)state;
-	for (int ms = 0; ms < 5000 && atomic_load(&begun) != atomic_load(&ended) + atomic_load(&aborted); ms++) {
-		usleep(1000);
-	}
-	assert_int_equal(atomic_load(&begun), atomic_load(&ended) + atomic_load(&aborted));
-	assert_int_equal(atomic_load(&collisions), 0);
-	return 0;
-}
 
 /* --- curl --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -421,87 +211,11 @@ static void a_failure_on_the_way_is_answered_and_cleaned_up(void **state)
 	upload("/up?fail=1000000", NULL, MAX, false, &got); /* seen in the middle */
 	assert_int_equal(got.status, 507);
 	assert_true(got.sent < MAX);
-	assert_int_equal(settled(NULL), 0);
+	assert_int_equal(http_upload_scene_settled(NULL), 0);
 	assert_int_equal(atomic_load(&aborted), 2);
 }
 
 /* --- raw forms ---------------------------------------------------------------------------------------------------------------------- */
-
-static void form(const char *type, const char *text, int status, const char *wanted)
-{
-	struct answer a;
-	char header[128];
-	snprintf(header, sizeof(header), "Content-Type: %s\r\n", type);
-	client_request(port, "POST", "/up", header, text, &a);
-	if (a.status != status || !strstr(a.body, wanted)) {
-		fail_msg("%s: %d %s instead of %d %s", text, a.status, a.body, status, wanted);
-	}
-	free(a.body);
-}
-
-#define TYPE "multipart/form-data; boundary=BB"
-#define FIELD "--BB\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nvalue\r\n"
-#define FILE_PART(name, data) "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\n\r\n" data "\r\n"
-
-static void forms_are_taken_apart(void **state)
-{
-	(void)state;
-	form(TYPE, FILE_PART("a.bin", "abc") "--BB--\r\n", 200, "file 3 a.bin ba7816bf");
-	form(TYPE, FIELD FILE_PART("a.bin", "abc") FIELD "--BB--\r\n", 200, "file 3 a.bin");
-	form("multipart/form-data; boundary=\"BB\"", FILE_PART("caf\xc3\xa9 ../x", "") "--BB--\r\n", 200, "file 0 caf\xc3\xa9 ../x");
-	form(TYPE, "preamble\r\n" FILE_PART("a.bin", "--B\r\n--B") "--BB--\r\n", 200, "file 8 a.bin");
-}
-
-static void forms_without_a_file_say_so(void **state)
-{
-	(void)state;
-	form(TYPE, FIELD "--BB--\r\n", 200, "none 0");
-	struct answer a;
-	client_request(port, "POST", "/up", NULL, NULL, &a);
-	assert_int_equal(a.status, 200);
-	assert_memory_equal(a.body, "none 0", 6);
-	free(a.body);
-}
-
-static void malformed_forms_are_refused(void **state)
-{
-	(void)state;
-	form("application/json", "{}", 415, "multipart/form-data");
-	form("multipart/form-data", FILE_PART("a", "b") "--BB--\r\n", 400, "boundary");
-	form(TYPE, FILE_PART("a.bin", "abc"), 400, "cut off");
-	form(TYPE, "--BB\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n", 400, "cut off");
-	form(TYPE, FILE_PART("a.bin", "abc") FILE_PART("b.bin", "def") "--BB--\r\n", 400, "more than one file");
-	form(TYPE, FILE_PART("a.bin", "") FILE_PART("b.bin", "def") "--BB--\r\n", 400, "more than one file");
-	form(TYPE, FILE_PART("a\xff", "abc") "--BB--\r\n", 400, "UTF-8");
-	form(TYPE, FILE_PART("bad name", "abc") "--BB--\r\n", 400, "not fit");
-	form(TYPE, "--BB\rX\r\n\r\n", 400, "malformed");
-}
-
-static void single_bytes_make_the_same_form(void **state)
-{
-	(void)state;
-	static const char text[] = FIELD FILE_PART("a.bin", "a\r\n--Bc\r\n-") "--BB--\r\n";
-	char head[256];
-	struct answer a;
-	int fd = client_open(port);
-	snprintf(head, sizeof(head), "POST /up HTTP/1.1\r\nHost: x\r\nContent-Type: " TYPE "\r\nContent-Length: %zu\r\n\r\n",
-		 sizeof(text) - 1);
-	client_send(fd, head);
-	for (size_t i = 0; i + 1 < sizeof(text); i++) {
-		client_send_bytes(fd, text + i, 1);
-		if (i % 16 == 0) {
-			usleep(300);
-		}
-	}
-	assert_true(client_read(fd, &a, false));
-	assert_memory_equal(a.body, "file 10 a.bin", 13);
-	free(a.body);
-	client_send(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); /* the connection lives on */
-	assert_true(client_read(fd, &a, false));
-	assert_string_equal(a.body, "hello");
-	free(a.body);
-	close(fd);
-}
 
 static int begin_raw(uint16_t to, size_t sent)
 {
@@ -527,7 +241,7 @@ static void an_upload_cut_off_is_cleaned_up(void **state)
 		}
 	}
 	usleep(100 * 1000);
-	assert_int_equal(settled(NULL), 0);
+	assert_int_equal(http_upload_scene_settled(NULL), 0);
 	assert_int_equal(atomic_load(&ended), 0);
 }
 
@@ -589,7 +303,7 @@ static void stopping_cleans_up_what_is_under_way(void **state)
 
 int main(void)
 {
-#define SETTLED_TEST(name) cmocka_unit_test_setup_teardown(name, reset, settled)
+#define SETTLED_TEST(name) cmocka_unit_test_setup_teardown(name, http_upload_scene_reset, http_upload_scene_settled)
 	const struct CMUnitTest tests[] = {
 		SETTLED_TEST(a_file_of_any_size_arrives_unaltered),
 		SETTLED_TEST(a_chunked_upload_arrives_too),
@@ -600,13 +314,9 @@ int main(void)
 		SETTLED_TEST(a_refusal_without_expect_also_arrives),
 		SETTLED_TEST(the_cap_is_exact),
 		SETTLED_TEST(a_failure_on_the_way_is_answered_and_cleaned_up),
-		SETTLED_TEST(forms_are_taken_apart),
-		SETTLED_TEST(forms_without_a_file_say_so),
-		SETTLED_TEST(malformed_forms_are_refused),
-		SETTLED_TEST(single_bytes_make_the_same_form),
 		SETTLED_TEST(an_upload_cut_off_is_cleaned_up),
 		SETTLED_TEST(a_full_queue_delays_an_upload_that_has_begun),
 		SETTLED_TEST(stopping_cleans_up_what_is_under_way),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, http_upload_scene_setup, http_upload_scene_teardown);
 }
