@@ -16,6 +16,10 @@
 	X(http_max_connections, int, "16384", 16, 1000000, 0, "connections open at once, over all loops")                      \
 	X(http_idle_timeout, time, "60s", 1000, 3600000, 0, "a connection without traffic for this long is closed")            \
 	X(upload_max, size, "200MB", 1024, 4294967296, 0, "largest firmware file an operator may upload")                      \
+	X(import_hosts, text, "", 0, 0, 1,                                                                                     \
+	  "hosts from which files may be imported: name, name:port, *.name, commas between; empty = none")                     \
+	X(import_timeout, time, "10m", 1000, 86400000, 1, "how long the server of an imported file may take for it")           \
+	X(fetch_ca_file, text, "", 0, 0, 1, "CA certificates (PEM) of https hosts the service asks; empty = the system's")     \
 	X(trusted_proxies, text, "", 0, 0, 0, "addresses or CIDR blocks whose X-Forwarded-For counts, comma-separated")        \
 	X(public_url, text, "", 0, 0, 0,                                                                                       \
 	  "base URL devices reach this service by (https://ota.example.com); empty = the Host a client used")                  \

@@ -111,7 +111,7 @@ bool fog_file_decode(const struct fog_body *body, struct fog_file_in *in, struct
 	bool ranges;
 	*out = (struct file_edit){.ranges = in->ranges};
 	if (!decode_ids(body, in->id, err) || !decode_type(body, &in->ota_type, err) || !decode_texts(body, out, err) ||
-	    !decode_stage(body, out, err) || !decode_flags(body, out, err) ||
+	    !decode_stage(body, out, err) || !decode_flags(body, out, err) || !fog_body_bool(body, "import", &in->import, NULL, err) ||
 	    !fog_body_ranges(body, "mac_range", in->ranges, &ranges, err)) {
 		return false;
 	}

@@ -20,10 +20,12 @@ const char *fog_component(int64_t ota_type);
 int fog_ota_type(const char *component);
 
 /* The members of the body that are there, and which ones they are; the ranges, pointing into the body, into *ranges, which the caller
- * frees. ota_type: -1 = not said. id: of the path; a copy of it in the body is ignored, another one refused. */
+ * frees. ota_type: -1 = not said. id: of the path; a copy of it in the body is ignored, another one refused. import: the bytes of file_url
+ * are to be fetched and kept (a member of our own). */
 struct fog_file_in {
 	int64_t id;
 	int64_t ota_type;
+	bool import;
 	struct range_list *ranges;
 };
 bool fog_file_decode(const struct fog_body *body, struct fog_file_in *in, struct file_edit *out, struct err *err);

@@ -16,6 +16,7 @@
 #include "dialect/fog_routes.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/import.h"
 #include "http/request.h"
 #include "model/file.h"
 #include "model/listing.h"
@@ -76,16 +77,40 @@ static bool read_whole(struct worker *w, int64_t product, int64_t id, struct who
 	return ok;
 }
 
-static void send_whole(struct http_request *req, const struct whole *whole, const char *message)
+/* product: as the path has it. Any thread. */
+static void send_whole(struct http_request *req, const char *product, const struct whole *whole, const char *message)
 {
 	struct buf out;
 	buf_init(&out, ANSWER_MAX);
 	fog_begin(&out, FOG_CODE_FIRST, message);
-	fog_file_encode(&out, http_request_segment(req, "product"), &whole->file, whole->named.rows, whole->named.count);
+	fog_file_encode(&out, product, &whole->file, whole->named.rows, whole->named.count);
 	fog_send(req, &out);
 }
 
-/* --- POST --- */
+/* --- POST, PUT, PATCH --- */
+
+/* One of them. It outlives its handler where the bytes of file_url are fetched first. */
+struct writing {
+	struct http_request *req;
+	struct engine *engine;
+	char product[NAME_SIZE]; /* as the path has it */
+	struct fog_body body;
+	struct range_list ranges; /* point into the body */
+	struct fog_file_in in;
+	struct import_order order; /* its edit is what is written */
+	struct whole whole;        /* what there is then */
+};
+
+static void free_writing(struct writing **p)
+{
+	struct writing *x = *p;
+	if (x) {
+		free_whole(&x->whole);
+		range_list_free(&x->ranges);
+		fog_body_free(&x->body);
+		free(x);
+	}
+}
 
 /* In the order of the seed's table. */
 static bool require(unsigned fields, unsigned wanted, struct err *err)
@@ -106,89 +131,139 @@ static bool require(unsigned fields, unsigned wanted, struct err *err)
 
 enum { REQUIRED = FILE_URL | FILE_MD5 | FILE_SIZE | FILE_VERSION };
 
-static bool read_body(struct http_request *req, struct engine *e, struct fog_body *body, struct fog_file_in *in, struct file_edit *edit,
-		      struct err *err)
+static bool read_body(struct writing *x, struct err *err)
 {
 	size_t len;
-	const char *text = http_request_body(req, &len);
-	return fog_body_read(body, http_request_header(req, "Content-Type"), text, len, err) && fog_file_decode(body, in, edit, err) &&
-	       fog_oss_key(req, e, edit->to.firmware.url, edit->to.object, err);
+	struct file_edit *edit = &x->order.edit;
+	const char *text = http_request_body(x->req, &len);
+	x->in.ranges = &x->ranges;
+	return fog_body_read(&x->body, http_request_header(x->req, "Content-Type"), text, len, err) &&
+	       fog_file_decode(&x->body, &x->in, edit, err) && fog_oss_key(x->req, x->engine, edit->to.firmware.url, edit->to.object, err);
 }
 
-static bool create(struct http_request *req, struct worker *w, struct engine *e, struct file *out, struct err *err)
+static bool read_creation(struct writing *x, struct worker *w, struct err *err)
 {
-	scoped(fog_body_free) struct fog_body body = {.json = NULL};
-	scoped(range_list_free) struct range_list ranges = {.count = 0};
-	struct fog_file_in in = {.ranges = &ranges};
-	struct file_edit edit;
-	struct actor actor;
+	struct file *to = &x->order.edit.to;
 	int64_t product;
-	auth_actor(req, &actor);
-	if (!find_product(req, w, &product, err) || !read_body(req, e, &body, &in, &edit, err) ||
-	    !require(edit.fields, REQUIRED | FILE_NAME, err)) {
+	if (!find_product(x->req, w, &product, err) || !read_body(x, err) || !require(x->order.edit.fields, REQUIRED | FILE_NAME, err)) {
 		return false;
 	}
-	*out = edit.to;
-	out->stage = STAGE_TEST;
-	out->firmware.product_id = product;
-	text_copy(out->firmware.component, sizeof out->firmware.component, fog_component(in.ota_type < 0 ? 0 : in.ota_type));
-	return files_create(e, w, &actor, out, &ranges, err);
+	to->stage = STAGE_TEST;
+	to->firmware.product_id = product;
+	return text_copy(to->firmware.component, sizeof to->firmware.component, fog_component(x->in.ota_type < 0 ? 0 : x->in.ota_type));
+}
+
+/* PUT takes a whole file, or status alone; the import may stand with either or alone. */
+static bool require_whole(const struct writing *x, struct err *err)
+{
+	unsigned fields = x->order.edit.fields;
+	bool alone = fields == FILE_STAGE || (fields == 0 && x->in.import);
+	bool whole = strcmp(http_request_method(x->req), "PUT") == 0 && !alone;
+	return require(fields, whole ? REQUIRED : 0, err);
+}
+
+static bool read_change(struct writing *x, struct worker *w, struct err *err)
+{
+	struct file now;
+	struct file_edit *edit = &x->order.edit;
+	int64_t product;
+	if (!find_product(x->req, w, &product, err)) {
+		return false;
+	}
+	if (!read_id(x->req, &x->in.id)) {
+		return no_such_file(err);
+	}
+	if (!read_body(x, err)) {
+		return false;
+	}
+	if (!require_whole(x, err) || !files_get(w, product, x->in.id, &now, err)) {
+		return err->kind == ERR_NOT_FOUND ? no_such_file(err) : false;
+	}
+	if (x->in.ota_type >= 0 && x->in.ota_type != fog_ota_type(now.firmware.component)) {
+		return err_set(err, ERR_INVALID, "ota_type of a file cannot be changed");
+	}
+	edit->to.firmware.product_id = product;
+	edit->to.firmware.id = x->in.id;
+	edit->named = &x->whole.named;
+	return true;
+}
+
+/* Whom the file names: an edit has read it with its very write. */
+static bool complete(struct whole *whole, struct worker *w, struct err *err)
+{
+	return whole->named.rows || files_ranges(w, &whole->file, RANGES_MAX, &whole->named.rows, &whole->named.count, err);
+}
+
+static void reply_written(struct writing *x, struct worker *w, bool ok, struct err *err)
+{
+	bool fresh = x->in.id == 0;
+	if (ok && complete(&x->whole, w, err)) {
+		send_whole(x->req, x->product, &x->whole, fresh ? "upload file ok" : "update file ok");
+		return;
+	}
+	if (!fresh && err->kind == ERR_NOT_FOUND) {
+		no_such_file(err);
+	}
+	fog_refuse_err(x->req, err);
+}
+
+static void imported(void *ctx, struct worker *worker, const struct file *file, const struct err *why)
+{
+	scoped(free_writing) struct writing *x = ctx;
+	struct err err = {0};
+	if (file) {
+		x->whole.file = *file;
+	} else {
+		err = *why;
+	}
+	reply_written(x, worker, file != NULL, &err);
+}
+
+static bool write_now(struct writing *x, struct worker *w, struct err *err)
+{
+	struct file *out = &x->whole.file;
+	const struct file_edit *edit = &x->order.edit;
+	if (x->in.id) {
+		return files_edit(x->engine, w, &x->order.actor, edit, out, err);
+	}
+	*out = edit->to;
+	return files_create(x->engine, w, &x->order.actor, out, edit->ranges, err);
+}
+
+typedef bool reader(struct writing *x, struct worker *w, struct err *err);
+
+static void write_file(struct http_request *req, struct worker *w, struct engine *e, reader *read)
+{
+	struct err err = {0};
+	scoped(free_writing) struct writing *x = calloc(1, sizeof *x);
+	if (!x) {
+		err_set(&err, ERR_INTERNAL, "out of memory");
+		fog_refuse_err(req, &err);
+		return;
+	}
+	x->req = req;
+	x->engine = e;
+	auth_actor(req, &x->order.actor);
+	text_copy(x->product, sizeof x->product, http_request_segment(req, "product"));
+	bool ok = read(x, w, &err);
+	if (ok && x->in.import) {
+		if (import_begin(e, w, &x->order, imported, x, &err)) {
+			steal(&x); /* imported() has it */
+			return;
+		}
+		ok = false;
+	}
+	reply_written(x, w, ok && write_now(x, w, &err), &err);
 }
 
 void fog_create(struct http_request *req, struct worker *worker, void *ctx)
 {
-	struct err err = {0};
-	scoped(free_whole) struct whole whole = {.named = {.rows = NULL}};
-	if (create(req, worker, ctx, &whole.file, &err) &&
-	    files_ranges(worker, &whole.file, RANGES_MAX, &whole.named.rows, &whole.named.count, &err)) {
-		send_whole(req, &whole, "upload file ok");
-	} else {
-		fog_refuse_err(req, &err);
-	}
-}
-
-/* --- PUT, PATCH --- */
-
-static bool change(struct http_request *req, struct worker *w, struct engine *e, struct whole *out, struct err *err)
-{
-	scoped(fog_body_free) struct fog_body body = {.json = NULL};
-	scoped(range_list_free) struct range_list ranges = {.count = 0};
-	struct fog_file_in in = {.ranges = &ranges};
-	struct file_edit edit;
-	struct actor actor;
-	int64_t product;
-	auth_actor(req, &actor);
-	if (!find_product(req, w, &product, err)) {
-		return false;
-	}
-	if (!read_id(req, &in.id)) {
-		return no_such_file(err);
-	}
-	if (!read_body(req, e, &body, &in, &edit, err)) {
-		return false;
-	}
-	bool whole = strcmp(http_request_method(req), "PUT") == 0 && edit.fields != FILE_STAGE;
-	if (!require(edit.fields, whole ? REQUIRED : 0, err) || !files_get(w, product, in.id, &out->file, err)) {
-		return err->kind == ERR_NOT_FOUND ? no_such_file(err) : false;
-	}
-	if (in.ota_type >= 0 && in.ota_type != fog_ota_type(out->file.firmware.component)) {
-		return err_set(err, ERR_INVALID, "ota_type of a file cannot be changed");
-	}
-	edit.to.firmware.product_id = product;
-	edit.to.firmware.id = in.id;
-	edit.named = &out->named;
-	return files_edit(e, w, &actor, &edit, &out->file, err) || (err->kind == ERR_NOT_FOUND && no_such_file(err));
+	write_file(req, worker, ctx, read_creation);
 }
 
 void fog_edit(struct http_request *req, struct worker *worker, void *ctx)
 {
-	struct err err = {0};
-	scoped(free_whole) struct whole whole = {.named = {.rows = NULL}};
-	if (change(req, worker, ctx, &whole, &err)) {
-		send_whole(req, &whole, "update file ok");
-	} else {
-		fog_refuse_err(req, &err);
-	}
+	write_file(req, worker, ctx, read_change);
 }
 
 /* --- DELETE --- */
@@ -236,7 +311,7 @@ void fog_get(struct http_request *req, struct worker *worker, void *ctx)
 		ok = err.kind == ERR_NONE || err.kind == ERR_NOT_FOUND ? no_such_file(&err) : false;
 	}
 	if (ok) {
-		send_whole(req, &whole, "file info");
+		send_whole(req, http_request_segment(req, "product"), &whole, "file info");
 	} else {
 		fog_refuse_err(req, &err);
 	}

@@ -4,6 +4,7 @@
 #include "dialect/auth.h"
 #include "dialect/native_credential.h"
 #include "dialect/native_gateway.h"
+#include "dialect/native_import.h"
 #include "dialect/native_licence.h"
 #include "dialect/native_noun.h"
 #include "dialect/native_order.h"
@@ -123,6 +124,7 @@ static const struct http_route routes[] = {
 	WITH_JSON("POST", "files", file_create, ROLE_OPERATOR),
 	WITH_JSON("PATCH", "files/{id}", file_update, ROLE_OPERATOR),
 	REMOVE("files/{id}", file_remove, ROLE_OPERATOR),
+	WITH_JSON("POST", "files/{id}/import", native_file_import, ROLE_OPERATOR),
 	READ("tasks", task_list, ROLE_VIEWER),
 	READ("tasks/{id}", task_get, ROLE_VIEWER),
 	ACT("tasks/{id}/cancel", native_task_cancel),

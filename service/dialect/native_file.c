@@ -22,6 +22,16 @@ static bool find(struct worker *w, const char *segment, union native_row *out, s
 	return native_noun_parse_id(segment, &id, err) && files_get(w, 0, id, &out->file, err);
 }
 
+/* null: the bytes are not ours. */
+static void put_sha256(struct buf *out, const struct firmware *fw)
+{
+	char sha256[2 * sizeof fw->artifact.sha256 + 1] = "";
+	if (!fw->external) {
+		text_hex(sha256, fw->artifact.sha256, sizeof fw->artifact.sha256);
+	}
+	native_noun_put_text_or_null(out, "sha256", sha256);
+}
+
 static void put(struct buf *out, const void *row)
 {
 	const struct file *f = row;
@@ -36,6 +46,7 @@ static void put(struct buf *out, const void *row)
 	native_noun_put_text(out, "fileName", fw->file_name);
 	native_noun_put_text(out, "md5", fw->told_md5);
 	native_noun_put_text(out, "size", fw->told_size);
+	put_sha256(out, fw);
 	native_noun_put_text(out, "customize", fw->customize);
 	native_noun_put_text(out, "description", f->description);
 	native_noun_put_bool(out, "force", fw->force);

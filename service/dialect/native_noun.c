@@ -377,6 +377,18 @@ void native_noun_update(struct http_request *req, struct worker *w, struct engin
 	reply_row(req, 200, noun, &row[0], &body);
 }
 
+void native_noun_reply(struct http_request *req, const struct native_noun *noun, const union native_row *row)
+{
+	struct err err = {0};
+	scoped(buf_free) struct buf body;
+	buf_init(&body, BODY_MAX);
+	if (encode(noun, row, NULL, &body, &err)) {
+		reply_row(req, 200, noun, row, &body);
+	} else {
+		problem_reply_late(req, "", &err);
+	}
+}
+
 void native_noun_remove(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun)
 {
 	struct err err = {0};

@@ -81,6 +81,9 @@ void native_noun_create(struct http_request *req, struct worker *w, struct engin
 void native_noun_update(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);
 void native_noun_remove(struct http_request *req, struct worker *w, struct engine *e, const struct native_noun *noun);
 
+/* 200 with the row, as a change of it is answered; any thread. For nouns whose answers show nothing beyond it. */
+void native_noun_reply(struct http_request *req, const struct native_noun *noun, const union native_row *row);
+
 /* For the nouns: a path segment that must be an id (what is not one names nothing: ERR_NOT_FOUND), and JSON members. */
 bool native_noun_parse_id(const char *segment, int64_t *out, struct err *err);
 void native_noun_put_text(struct buf *out, const char *key, const char *value);         /* ,"key":"value" */

@@ -49,29 +49,27 @@ static const char *title(int status)
 }
 
 /* Sentences about the database name hosts, users and columns: they are for the log. */
-static const char *public_sentence(struct http_request *req, int status, const struct err *err)
+static const char *public_sentence(struct http_request *req, const char *path, int status, const struct err *err)
 {
 	if (err->kind == ERR_INTERNAL || status == 500) {
-		log_error("request failed", LOG_S("request", http_request_id(req)), LOG_S("path", http_request_path(req)),
-			  LOG_S("why", err->text));
+		log_error("request failed", LOG_S("request", http_request_id(req)), LOG_S("path", path), LOG_S("why", err->text));
 		return "something went wrong in the service; its log has more under this request's id";
 	}
 	if (err->kind == ERR_UNAVAILABLE && strstr(err->text, "database")) {
-		log_warn("request refused", LOG_S("request", http_request_id(req)), LOG_S("path", http_request_path(req)),
-			 LOG_S("why", err->text));
+		log_warn("request refused", LOG_S("request", http_request_id(req)), LOG_S("path", path), LOG_S("why", err->text));
 		return "the database is not available; try again";
 	}
 	return err->text;
 }
 
-void problem_reply_as(struct http_request *req, int status, const struct err *err)
+static void reply(struct http_request *req, const char *path, int status, const struct err *err)
 {
 	scoped(buf_free) struct buf body;
 	buf_init(&body, BODY_MAX);
 	buf_puts(&body, "{\"type\":\"about:blank\",\"title\":");
 	buf_put_json(&body, title(status));
 	buf_putf(&body, ",\"status\":%d,\"detail\":", status);
-	buf_put_json(&body, public_sentence(req, status, err));
+	buf_put_json(&body, public_sentence(req, path, status, err));
 	buf_puts(&body, ",\"code\":");
 	buf_put_json(&body, err_kind_name(err->kind));
 	buf_puts(&body, ",\"request\":");
@@ -84,6 +82,16 @@ void problem_reply_as(struct http_request *req, int status, const struct err *er
 		http_reply_header(req, "Retry-After", "2");
 	}
 	http_reply(req, status, "application/problem+json", body.data, buf_ok(&body) ? body.len : 0);
+}
+
+void problem_reply_as(struct http_request *req, int status, const struct err *err)
+{
+	reply(req, http_request_path(req), status, err);
+}
+
+void problem_reply_late(struct http_request *req, const char *path, const struct err *err)
+{
+	reply(req, path, http_status(err->kind), err);
 }
 
 void problem_reply(struct http_request *req, const struct err *err)

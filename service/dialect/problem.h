@@ -10,6 +10,9 @@ struct http_request;
  */
 void problem_reply(struct http_request *req, const struct err *err);
 
+/* By who kept the request: its path is not to be asked any more (http/request.h). */
+void problem_reply_late(struct http_request *req, const char *path, const struct err *err);
+
 /* The same with another status than the kind's own (412, 404 of the server ...). */
 void problem_reply_as(struct http_request *req, int status, const struct err *err);
 

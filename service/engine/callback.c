@@ -71,6 +71,7 @@ static bool post(const struct config *config, const char *url, const struct call
 	struct fetch_answer got = {0};
 	struct fetch_request request = {
 		.url = url,
+		.ca_file = config->fetch_ca_file,
 		.connect_ms = CONNECT_MS,
 		.total_ms = TOTAL_MS,
 		.max_bytes = CALLBACK_ANSWER_MAX,

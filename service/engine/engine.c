@@ -23,12 +23,14 @@
 #include "engine/private.h"
 #include "engine/teller.h"
 #include "engine/tick.h"
+#include "fetch/hosts.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_token.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "work/commit.h"
+#include "work/pool.h"
 
 enum { SETTLE_MS = 5000, STATEMENT_MS = 60000 };
 
@@ -62,11 +64,17 @@ static bool read_master(const struct config *config, uint8_t master[32], struct 
 	return ok || err_prefix(err, "master_key_file");
 }
 
+static bool check_import_hosts(const struct config *config, struct err *err)
+{
+	return hosts_check(config->import_hosts, err) || err_prefix(err, "import_hosts");
+}
+
 bool engine_check(const struct config *config, struct err *err)
 {
 	uint8_t master[32];
 	bool ok = read_master(config, master, err);
 	explicit_bzero(master, sizeof master);
+	ok = ok && check_import_hosts(config, err);
 	struct keyring *ring = ok ? keyring_new(config->mqtt_keys_file, err) : NULL;
 	ok = ring != NULL;
 	keyring_free(&ring);
@@ -102,13 +110,14 @@ static bool start_parts(struct engine *e, const struct config *config, struct er
 	};
 	/* the longest a task's alias can live, whatever task_ttl was when it was made: 180 days and one */
 	int64_t revoked_ms = 182 * 24 * 3600 * 1000LL;
-	return check_schema(e, err) && load_key(e, config, err) && (e->keyring = keyring_new(config->mqtt_keys_file, err)) &&
-	       (e->teller = teller_new()) && (e->alarms = alarms_new()) &&
+	return check_import_hosts(config, err) && check_schema(e, err) && load_key(e, config, err) &&
+	       (e->keyring = keyring_new(config->mqtt_keys_file, err)) && (e->teller = teller_new()) && (e->alarms = alarms_new()) &&
 	       (e->cache = cache_new(config->cache_dir, config->cache_max, err)) &&
 	       (e->fleet = fleet_new(e->alias_key, config->task_ttl)) && (e->evidence = evidence_new()) && (e->notes = notes_new()) &&
 	       (e->batch = calloc(1, sizeof *e->batch)) && (e->feed = feed_start(e->fleet, e->db_config, e->seal_key, revoked_ms, err)) &&
 	       (e->commit = commit_new(&commit, err)) && (e->ticker = ticker_start(e, err)) &&
-	       (e->patience = patience_start(CHECK_PATIENCE_MS, err)) && (e->contacts = patience_start(CHECK_CONTACT_MS, err));
+	       (e->patience = patience_start(CHECK_PATIENCE_MS, err)) && (e->contacts = patience_start(CHECK_CONTACT_MS, err)) &&
+	       (e->imports = pool_new(1, 1, e->db_config, err));
 }
 
 struct engine *engine_start(const struct config *config, struct pool *pool, struct err *err)
@@ -141,6 +150,9 @@ void engine_reload(struct engine *e, const struct config *config)
 	if (!keyring_reload(e->keyring, config->mqtt_keys_file, &err)) {
 		log_error("signing keys not reloaded; the old ones stay", LOG_S("error", err.text));
 	}
+	if (!check_import_hosts(config, &err)) {
+		log_error("nothing can be imported until this is mended", LOG_S("error", err.text));
+	}
 	e->config = config;
 }
 
@@ -155,6 +167,7 @@ void engine_stop(struct engine **ep)
 	if (!e) {
 		return;
 	}
+	pool_stop(&e->imports);  /* fetch_halt() has ended what it fetched */
 	ticker_stop(&e->ticker); /* its last round still needs the commit */
 	commit_stop(&e->commit);
 	patience_stop(&e->patience);

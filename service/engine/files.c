@@ -34,8 +34,13 @@ static bool describe(struct admin_write *write, const struct file *f, struct err
 	const struct firmware *fw = &f->firmware;
 	write->id = fw->id;
 	snprintf(write->target, sizeof write->target, "product/%" PRId64 "/file/%" PRId64, fw->product_id, fw->id);
-	snprintf(write->detail, sizeof write->detail, "%s %s, %s, %.120s", fw->component, fw->version, rollout_stage_name(f->stage),
-		 fw->url);
+	int n = snprintf(write->detail, sizeof write->detail, "%s %s, %s, %.*s", fw->component, fw->version, rollout_stage_name(f->stage),
+			 f->imported ? 60 : 120, fw->url);
+	if (f->imported) {
+		char sha256[2 * sizeof fw->artifact.sha256 + 1];
+		text_hex(sha256, fw->artifact.sha256, sizeof fw->artifact.sha256);
+		snprintf(write->detail + n, sizeof write->detail - (size_t)n, ": %" PRId64 " bytes, sha256 %s", fw->artifact.size, sha256);
+	}
 	write->rollouts = malloc(sizeof *write->rollouts);
 	if (!write->rollouts) {
 		return err_set(err, ERR_INTERNAL, "out of memory");
@@ -151,6 +156,41 @@ static bool take_object(struct db *db, struct file *f, const struct reading *rea
 	return check_md5(fw, err) && judge(db, fw, &reading->why, err);
 }
 
+/* What an import has fetched, if the file still says what it said then. */
+static bool take_import(struct firmware *fw, const struct firmware *fetched, struct err *err)
+{
+	struct err why = {0};
+	bool same = strcmp(fw->url, fetched->url) == 0 && strcmp(fw->version, fetched->version) == 0;
+	if (!same || !file_matches(fw, &fetched->artifact, &why)) {
+		return err_set(err, ERR_CONFLICT, "the file was changed while its bytes were fetched%s%.150s", *why.text ? ": " : "",
+			       why.text);
+	}
+	fw->external = false;
+	fw->artifact = fetched->artifact;
+	fw->image = fetched->image;
+	return check_md5(fw, err);
+}
+
+/* Another MD5 than that of the bytes that are here is a mistake where they are an object's; what was imported may be another file there by
+ * now. */
+static bool keep_bytes(struct db *db, struct firmware *fw, struct err *err)
+{
+	struct err why = {0};
+	bool object = true;
+	if (check_md5(fw, &why)) {
+		return true;
+	}
+	if (!store_object_names(db, fw->url, &fw->artifact, &object, err)) {
+		return false;
+	}
+	if (object) {
+		return err_set(err, why.kind, "%s", why.text);
+	}
+	fw->external = true;
+	fw->image = (struct image){.chip = ""};
+	return true;
+}
+
 struct edit {
 	const struct file_edit *edit;
 	const struct reading *reading;
@@ -168,9 +208,11 @@ static bool take_bytes(struct db *db, const struct edit *e, const struct firmwar
 		text_copy(e->out->object, sizeof e->out->object, named ? e->edit->to.object : "");
 		return take_object(db, e->out, e->reading, err);
 	}
+	if (!fw->external && (fields & FILE_MD5) && !keep_bytes(db, fw, err)) {
+		return false;
+	}
 	bool renamed = *fw->image.chip && strcmp(before->version, fw->version) != 0;
-	return fw->external ||
-	       ((!(fields & FILE_MD5) || check_md5(fw, err)) && (!renamed || judge(db, fw, &(struct err){.kind = ERR_NONE}, err)));
+	return fw->external || !renamed || judge(db, fw, &(struct err){.kind = ERR_NONE}, err);
 }
 
 /* --- create --- */
@@ -182,11 +224,19 @@ struct create {
 	const struct actor *actor;
 };
 
+static bool insert(struct db *db, const struct create *c, struct err *err)
+{
+	struct file *f = c->file;
+	const struct firmware fetched = f->firmware;
+	return take_object(db, f, c->reading, err) && (!f->imported || take_import(&f->firmware, &fetched, err)) &&
+	       store_file_insert(db, f, c->actor->name, clock_wall_ms(), err);
+}
+
 static bool create(struct db *db, struct admin_write *write, void *noun, struct err *err)
 {
 	const struct create *c = noun;
-	return take_object(db, c->file, c->reading, err) && store_file_insert(db, c->file, c->actor->name, clock_wall_ms(), err) &&
-	       (!c->ranges || !c->ranges->count || write_ranges(db, write, c->file, c->ranges, err)) && describe(write, c->file, err);
+	return insert(db, c, err) && (!c->ranges || !c->ranges->count || write_ranges(db, write, c->file, c->ranges, err)) &&
+	       describe(write, c->file, err);
 }
 
 bool files_create(struct engine *e, struct worker *w, const struct actor *actor, struct file *inout, const struct range_list *ranges,
@@ -211,25 +261,46 @@ static bool read_named(struct db *db, const struct file *f, struct file_named *o
 	return store_range_list(db, f->rollout_id, &page, &out->rows, &out->count, &total, err);
 }
 
-static bool edit(struct db *db, struct admin_write *write, void *noun, struct err *err)
+/* What an edit makes of the row, which is locked then. */
+struct outcome {
+	bool image; /* devices are told another one */
+	bool ends;  /* it becomes invalid */
+	bool anew;
+};
+
+static bool apply(struct db *db, const struct edit *e, struct outcome *out, struct err *err)
 {
-	const struct edit *e = noun;
-	const struct firmware *named = &e->edit->to.firmware;
+	const struct file *to = &e->edit->to;
 	struct file *f = e->out;
-	bool image;
-	if (!store_file_lock(db, named->product_id, named->id, f, err)) {
+	char told[sizeof f->firmware.told_md5];
+	if (!store_file_lock(db, to->firmware.product_id, to->firmware.id, f, err)) {
 		return false;
 	}
 	if (e->edit->rev && e->edit->rev != f->firmware.rev) {
-		return err_set(err, ERR_CONFLICT, "file %" PRId64 " was changed meanwhile", named->id);
+		return err_set(err, ERR_CONFLICT, "file %" PRId64 " was changed meanwhile", to->firmware.id);
 	}
 	const enum rollout_stage before = f->stage;
 	const struct firmware firmware = f->firmware;
-	file_apply(f, e->edit, &image);
-	bool ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
-	bool anew = image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
-	return take_bytes(db, e, &firmware, err) && file_check(f, err) && store_file_update(db, f, anew ? clock_wall_ms() : 0, err) &&
-	       (!(image || ends) || cancel_tasks(db, write, e->actor, f, err)) &&
+	file_apply(f, e->edit, &out->image);
+	text_copy(told, sizeof told, f->firmware.told_md5);
+	f->imported = to->imported;
+	if (!take_bytes(db, e, &firmware, err) || (to->imported && !take_import(&f->firmware, &to->firmware, err)) || !file_check(f, err)) {
+		return false;
+	}
+	/* An import that shows what the MD5 was all the time: nobody can say which image devices have fetched until now. */
+	out->image = out->image || (to->imported && strcmp(told, f->firmware.told_md5) != 0);
+	out->ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
+	out->anew = out->image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
+	return true;
+}
+
+static bool edit(struct db *db, struct admin_write *write, void *noun, struct err *err)
+{
+	const struct edit *e = noun;
+	struct file *f = e->out;
+	struct outcome outcome;
+	return apply(db, e, &outcome, err) && store_file_update(db, f, outcome.anew ? clock_wall_ms() : 0, err) &&
+	       (!(outcome.image || outcome.ends) || cancel_tasks(db, write, e->actor, f, err)) &&
 	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) &&
 	       (!e->edit->named || read_named(db, f, e->edit->named, err)) && describe(write, f, err);
 }
@@ -238,10 +309,39 @@ bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, c
 		struct err *err)
 {
 	const struct admin_frame frame = {e, w, actor};
-	struct admin_write write = {.action = "file.edit", .kind = CHANGE_FIRMWARE};
+	bool only_import = wanted->to.imported && !wanted->fields;
+	struct admin_write write = {.action = only_import ? "file.import" : "file.edit", .kind = CHANGE_FIRMWARE};
 	struct reading reading;
 	return read_object(w, wanted->fields & FILE_URL ? wanted->to.object : "", &reading, err) &&
 	       admin_frame_write(&frame, &write, edit, &(struct edit){wanted, &reading, actor, out}, err);
+}
+
+/* --- neither of them yet --- */
+
+static bool preview(struct db *db, const struct edit *e, struct err *err)
+{
+	struct outcome outcome;
+	if (!db_begin(db, err)) {
+		return false;
+	}
+	bool ok;
+	if (e->edit->to.firmware.id) {
+		ok = apply(db, e, &outcome, err) && store_file_update(db, e->out, 0, err);
+	} else {
+		*e->out = e->edit->to;
+		ok = file_check(e->out, err) && insert(db, &(struct create){.file = e->out, .reading = e->reading, .actor = e->actor}, err);
+	}
+	db_rollback(db);
+	return ok;
+}
+
+bool files_preview(struct worker *w, const struct file_edit *wanted, struct file *out, struct err *err)
+{
+	static const struct actor nobody = {.name = ""};
+	struct reading reading;
+	const struct edit e = {wanted, &reading, &nobody, out};
+	return read_object(w, wanted->fields & FILE_URL ? wanted->to.object : "", &reading, err) &&
+	       ADMIN_READ(w, err, preview(db, &e, err));
 }
 
 /* --- delete --- */

@@ -34,6 +34,10 @@ bool files_create(struct engine *e, struct worker *w, const struct actor *actor,
 bool files_edit(struct engine *e, struct worker *w, const struct actor *actor, const struct file_edit *edit, struct file *out,
 		struct err *err);
 
+/* What the edit, or (id 0) the creation of edit->to, would make of it, but for its ranges; with the errors it would have. Nothing is
+ * written. */
+bool files_preview(struct worker *w, const struct file_edit *edit, struct file *out, struct err *err);
+
 /* Live tasks are cancelled; the rows stay. ERR_CONFLICT: it is not in test. product_id 0: of any. */
 bool files_delete(struct engine *e, struct worker *w, const struct actor *actor, int64_t product_id, int64_t id, struct err *err);
 

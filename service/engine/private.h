@@ -45,6 +45,8 @@ struct engine {
 	struct alarms *alarms;
 	struct keyring *keyring;
 	struct teller *teller;
+	struct pool *imports;  /* of one thread */
+	atomic_bool importing; /* it has something to do */
 	struct digest_key *alias_key;
 	struct seal_key *seal_key; /* secrets at rest */
 	uint8_t object_key[32];    /* signs upload policies */

@@ -37,6 +37,11 @@ bool upload_write(struct upload *u, struct worker *worker, const void *data, siz
 	return db && sink_write(u->sink, db, data, len, err);
 }
 
+bool upload_artifact(const struct upload *u, struct artifact *out, struct err *err)
+{
+	return sink_artifact(u->sink, out, err);
+}
+
 /* What is it, and is it what the product's devices take? */
 static bool judge(const struct upload *u, struct worker *worker, struct firmware *firmware, struct err *err)
 {

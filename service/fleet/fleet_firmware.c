@@ -83,8 +83,15 @@ bool fleet_put_firmware(struct fleet *f, const struct firmware *firmware)
 			fw->firmware.rev = firmware->rev;
 			return true;
 		}
+		bool imported = fw->firmware.external && !firmware->external;
 		unlink_firmware(f, fw);
-		return link_firmware(f, fw, firmware);
+		if (!link_firmware(f, fw, firmware)) {
+			return false;
+		}
+		if (imported) {
+			fleet_name_tasks(f, firmware->id);
+		}
+		return true;
 	}
 	fw = calloc(1, sizeof *fw);
 	if (!fw || !map_put(&f->firmware, fleet_key(firmware->id), fw)) {

@@ -78,6 +78,17 @@ static void name_task(const struct fleet *f, struct fleet_task *own)
 	make_alias(f, a, own->firmware_id, own->alias);
 }
 
+void fleet_name_tasks(struct fleet *f, int64_t firmware_id)
+{
+	struct map_slot *slot;
+	for (size_t i = 0; (slot = map_next(&f->tasks, &i));) {
+		struct fleet_task *own = slot->value;
+		if (own->firmware_id == firmware_id) {
+			name_task(f, own);
+		}
+	}
+}
+
 static void name_assignment(const struct fleet *f, struct fleet_assignment *own)
 {
 	struct alias a = {.kind = ALIAS_ROLLOUT, .id = (uint64_t)own->id, .device = (uint64_t)own->device_id};

@@ -51,6 +51,8 @@ static inline uint64_t fleet_head_key(const uint8_t *head)
 	return k | (k == 0);
 }
 
+/* The bytes of this firmware have become ours: live tasks of it get the name that is downloaded by. */
+void fleet_name_tasks(struct fleet *fleet, int64_t firmware_id);
 void fleet_drop_assignment(struct fleet *fleet, int64_t rollout_id);
 
 #endif

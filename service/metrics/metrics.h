@@ -71,6 +71,8 @@ struct buf;
 	X(TASKS_LIVE, GAUGE, "otad_tasks_live", "", "Live tasks in the snapshot.")                                                     \
 	X(CACHE_FILLS, COUNTER, "otad_cache_fills_total", "", "Artifacts fetched from the database into the cache.")                   \
 	X(CACHE_CORRUPT, COUNTER, "otad_cache_corrupt_total", "", "Cached artifacts found altered and thrown away.")                   \
+	X(IMPORTS, COUNTER, "otad_imports_total", "", "Files whose bytes were imported from their URL.")                               \
+	X(IMPORTS_FAILED, COUNTER, "otad_imports_failed_total", "", "Imports that failed; their files stayed as they were.")           \
 	X(UPLOADS, COUNTER, "otad_uploads_total", "", "Firmware uploads sealed.")                                                      \
 	X(CALLBACKS, COUNTER, "otad_callbacks_total", "", "Direct uploads of which the form wanted a URL of ours to be told.")         \
 	X(CALLBACKS_FAILED, COUNTER, "otad_callbacks_failed_total", "", "Of these, those where that failed.")                          \

@@ -11,6 +11,38 @@ int64_t file_bytes(const char *told)
 	return text_to_bytes(told, &bytes) && bytes <= INT64_MAX ? (int64_t)bytes : 0;
 }
 
+int64_t file_size(const char *told)
+{
+	int64_t bytes;
+	return *told && strspn(told, "0123456789") == strlen(told) && text_to_i64(told, &bytes) ? bytes : -1;
+}
+
+static bool read_md5(const char *told, uint8_t out[16])
+{
+	return text_unhex(told, out, 16);
+}
+
+bool file_proves(const struct firmware *fw)
+{
+	uint8_t md5[16];
+	return read_md5(fw->told_md5, md5) || file_size(fw->told_size) >= 0;
+}
+
+bool file_matches(const struct firmware *fw, const struct artifact *bytes, struct err *err)
+{
+	uint8_t md5[16];
+	char theirs[2 * sizeof md5 + 1];
+	int64_t size = file_size(fw->told_size);
+	if (size >= 0 && size != bytes->size) {
+		return err_set(err, ERR_INVALID, "size: they are %lld bytes, not %lld", (long long)bytes->size, (long long)size);
+	}
+	if (read_md5(fw->told_md5, md5) && memcmp(md5, bytes->md5, sizeof md5) != 0) {
+		text_hex(theirs, bytes->md5, sizeof bytes->md5);
+		return err_set(err, ERR_INVALID, "md5: theirs is %s, not %s", theirs, fw->told_md5);
+	}
+	return true;
+}
+
 /* Printable ASCII that stands in JSON and in a header as it is. */
 static bool is_plain(const char *text)
 {

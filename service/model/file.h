@@ -26,7 +26,8 @@ struct file {
 	int64_t rollout_id;
 	enum rollout_stage stage;
 	char description[DESCRIPTION_SIZE];
-	char object[161];    /* the key of an object of ours that the URL names; "" = none (only of what an operator writes) */
+	char object[161]; /* the key of an object of ours that the URL names; "" = none (only of what an operator writes) */
+	bool imported;    /* what an operator writes comes with the bytes of its URL: firmware's artifact (sealed) and image are theirs */
 	int64_t range_count; /* whom it is for; 0 = nobody is named */
 };
 
@@ -61,6 +62,13 @@ struct file_named {
 
 /* The size as operators write it ("20kb", "20480") in bytes; 0 = it says none. */
 int64_t file_bytes(const char *told);
+
+/* Do md5 (32 hex digits) or size (digits only, unlike above) tell anything that bytes can be held against? */
+bool file_proves(const struct firmware *firmware);
+/* The size that proves something; -1 = none. */
+int64_t file_size(const char *told);
+/* Are these the bytes of which that is told? What proves nothing is passed over. ERR_INVALID. */
+bool file_matches(const struct firmware *firmware, const struct artifact *bytes, struct err *err);
 
 /* May component, url, md5, size, version and customize be so? url: http or https, printable ASCII. An MD5 is lower-cased. ERR_EMPTY or
  * ERR_INVALID; the sentence begins with the member's name. */

@@ -22,6 +22,8 @@
 static void read_row(const PGresult *r, int row, struct file *out)
 {
 	rows_firmware(r, row, &out->firmware);
+	out->object[0] = '\0';
+	out->imported = false;
 	out->rollout_id = sql_get_i64(r, row, FIRMWARE_COLUMN_COUNT);
 	rollout_stage_parse(sql_get_text(r, row, FIRMWARE_COLUMN_COUNT + 1), &out->stage);
 	sql_copy_text(r, row, FIRMWARE_COLUMN_COUNT + 2, out->description, sizeof out->description);

@@ -52,6 +52,18 @@ bool store_object_use(struct db *db, const char *key, struct artifact *out, stru
 	return read_one(db, &use, key, out, err);
 }
 
+bool store_object_names(struct db *db, const char *url, const struct artifact *artifact, bool *out, struct err *err)
+{
+	static const struct sql names = {
+		"object_names", "SELECT EXISTS (SELECT FROM objects o WHERE o.key = substring($1 from '/oss/(.*)$') AND o.sha256 = $2)"};
+	struct sql_args a = {0};
+	sql_text(&a, url);
+	sql_bytes(&a, artifact->sha256, sizeof artifact->sha256);
+	scoped_result PGresult *r = sql_query(db, &names, &a, err);
+	*out = r && sql_get_bool(r, 0, 0);
+	return r != NULL;
+}
+
 bool store_object_sweep(struct db *db, int64_t *count, struct err *err)
 {
 	/* FOR UPDATE looks again at a row that was touched meanwhile. */

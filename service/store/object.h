@@ -16,6 +16,8 @@ bool store_object_put(struct db *db, const char *key, const struct artifact *art
 /* ERR_NOT_FOUND. use: a file is about to name it, so it is touched, and locked until the transaction ends. */
 bool store_object_get(struct db *db, const char *key, struct artifact *out, struct err *err);
 bool store_object_use(struct db *db, const char *key, struct artifact *out, struct err *err);
+/* Is the URL, told of a firmware with these bytes, that of an object with them? */
+bool store_object_names(struct db *db, const char *url, const struct artifact *artifact, bool *out, struct err *err);
 
 /* Deletes objects untouched for a day whose bytes no firmware has and which no file's URL names, a few at a time; their bytes then go with
  * the sweep of artifacts. *count = rows gone: call again while it is not 0. A transaction of its own. */

@@ -94,6 +94,28 @@ static void what_has_no_bytes_is_found_by_no_hash_and_has_no_alias(void **state)
 	assert_string_equal(fleet_task(fleet, 3)->alias, "");
 }
 
+static void bytes_that_have_come_are_found_and_live_tasks_get_their_name(void **state)
+{
+	(void)state;
+	struct firmware fw = {.id = 1,
+			      .product_id = 1,
+			      .rev = 2,
+			      .url = "http://a",
+			      .name = "a",
+			      .component = "mcu",
+			      .version = "1",
+			      .artifact.sha256 = {7}};
+	struct task task = {.id = 3, .rollout_id = 2, .device_id = 5, .firmware_id = 1, .way = WAY_STANDING, .rev = 1, .component = "mcu"};
+	struct task other = {.id = 4, .rollout_id = 2, .device_id = 6, .firmware_id = 2, .way = WAY_STANDING, .rev = 1, .component = "mcu"};
+	put(1, 1, 1, "http://a");
+	put(2, 1, 1, "http://b");
+	assert_true(fleet_put_task(fleet, &task) && fleet_put_task(fleet, &other));
+	assert_true(fleet_put_firmware(fleet, &fw));
+	assert_ptr_equal(fleet_firmware_by_head(fleet, fw.artifact.sha256), fleet_firmware(fleet, 1));
+	assert_string_not_equal(fleet_task(fleet, 3)->alias, "");
+	assert_string_equal(fleet_task(fleet, 4)->alias, "");
+}
+
 static void order(int64_t created_ms, enum rollout_stage stage)
 {
 	struct rollout r = {.id = 2,
@@ -190,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pages_come_by_number_whatever_the_order_they_came_in, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_changes_and_an_older_row_does_not_take_it_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_no_bytes_is_found_by_no_hash_and_has_no_alias, setup, teardown),
+		cmocka_unit_test_setup_teardown(bytes_that_have_come_are_found_and_live_tasks_get_their_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_ranked_rollout_stands_apart_and_begins_anew_when_it_is_ordered_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_front_is_the_highest_of_those_that_are_for_all_after_every_change, setup, teardown),
 	};

@@ -80,6 +80,42 @@ static void sizes_are_read_where_they_can_be(void **state)
 	assert_int_equal(file_bytes("18446744073709551615"), 0);
 }
 
+static void bytes_are_held_against_what_proves_something(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *md5, *size;
+		bool proves, matches;
+	} rows[] = {
+		{"900150983cd24fb0d6963f7d28e17f72", "3", true, true},
+		{"900150983CD24FB0D6963F7D28E17F72", "3kb", true, true},
+		{"x", "3", true, true},
+		{"x", "3b", false, true},
+		{"900150983cd24fb0d6963f7d28e17f7", "", false, true},
+		{"x", "", false, true},
+		{"900150983cd24fb0d6963f7d28e17f72", "4", true, false},
+		{"900150983cd24fb0d6963f7d28e17f73", "3", true, false},
+		{"x", "4", true, false},
+		{"x", "0", true, false},
+		{"x", "-3", false, true},
+		{"x", "+3", false, true},
+		{"x", "99999999999999999999999999", false, true},
+		{"900150983cd24fb0d6963f7d28e17f73", "x", true, false},
+	};
+	struct artifact abc = {.size = 3};
+	assert_true(text_unhex("900150983cd24fb0d6963f7d28e17f72", abc.md5, sizeof abc.md5));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct file f = good();
+		struct err err = {0};
+		text_copy(f.firmware.told_md5, sizeof f.firmware.told_md5, rows[i].md5);
+		text_copy(f.firmware.told_size, sizeof f.firmware.told_size, rows[i].size);
+		if (file_proves(&f.firmware) != rows[i].proves || file_matches(&f.firmware, &abc, &err) != rows[i].matches) {
+			fail_msg("md5 %s, size %s: %s", rows[i].md5, rows[i].size, err.text);
+		}
+		assert_int_equal(err.kind, rows[i].matches ? ERR_NONE : ERR_INVALID);
+	}
+}
+
 static void a_change_takes_what_it_names_and_tells_if_the_image_is_another(void **state)
 {
 	(void)state;
@@ -126,6 +162,7 @@ int main(void)
 		cmocka_unit_test(an_md5_gets_one_spelling_and_anything_else_stays),
 		cmocka_unit_test(what_is_empty_or_too_long_is_named),
 		cmocka_unit_test(sizes_are_read_where_they_can_be),
+		cmocka_unit_test(bytes_are_held_against_what_proves_something),
 		cmocka_unit_test(an_md5_in_upper_case_is_the_same_md5),
 		cmocka_unit_test(a_change_takes_what_it_names_and_tells_if_the_image_is_another),
 	};
