@@ -24,7 +24,7 @@ def test_healthz_asks_nobody(site):
 
 
 def test_readyz_is_ready(shared):
-    assert shared.anybody.get("/readyz").status == 200
+    until(lambda: shared.anybody.get("/readyz").status == 200, "the feed follows the database, a moment after the port is open")
 
 
 def test_metrics_are_prometheus_text(shared):
