@@ -63,8 +63,12 @@ def metrics(otad):
 
 def settle(otad):
     """All that was told is written."""
-    until(lambda: metrics(otad)["otad_notes_waiting"] == 0, "the write-behind is done", 30, 0.05)
-    time.sleep(0.2)
+
+    def is_written():
+        told = metrics(otad)
+        return told['otad_polls_total{kind="noting"}'] == told["otad_notes_written_total"] + told["otad_notes_coalesced_total"]
+
+    until(is_written, "the write-behind is done", 30, 0.05)
 
 
 class Cost:
