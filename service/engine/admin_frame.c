@@ -33,13 +33,17 @@ static bool leave_traces(struct db *db, const struct actor *actor, const struct 
 	if (write->task_count && !store_change(db, CHANGE_TASK, write->tasks, write->task_count, false, NULL, err)) {
 		return false;
 	}
-	if (write->ranges && !store_change(db, CHANGE_RANGES, write->rollouts, write->rollout_count, false, NULL, err)) {
-		return false; /* before the rollouts, so that none is shown without them */
-	}
-	if (write->rollout_count && !store_change(db, CHANGE_ROLLOUT, write->rollouts, write->rollout_count, false, NULL, err)) {
+	bool last = write->opens;
+	if (write->rollout_count && !last && !store_change(db, CHANGE_ROLLOUT, write->rollouts, write->rollout_count, false, NULL, err)) {
 		return false;
 	}
-	return write->kind == CHANGE_KINDS || store_change(db, write->kind, &write->id, 1, true, pos, err);
+	if (write->ranges && !store_change(db, CHANGE_RANGES, write->rollouts, write->rollout_count, false, NULL, err)) {
+		return false;
+	}
+	if (write->kind != CHANGE_KINDS && !store_change(db, write->kind, &write->id, 1, !last, last ? NULL : pos, err)) {
+		return false;
+	}
+	return !last || store_change(db, CHANGE_ROLLOUT, write->rollouts, write->rollout_count, true, pos, err);
 }
 
 static bool write_once(const struct admin_frame *frame, struct admin_write *write, admin_step *step, void *noun, struct err *err)

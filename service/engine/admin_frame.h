@@ -24,6 +24,7 @@ struct admin_write {
 	int64_t *rollouts; /* that changed or ended with it; malloc'd by the step, freed by the frame */
 	size_t rollout_count;
 	bool ranges;    /* of these rollouts changed too */
+	bool opens;     /* they are shown behind all else that changed, not before: what they offer from now on must be there first */
 	int64_t *tasks; /* that changed; likewise */
 	size_t task_count;
 };

@@ -266,6 +266,7 @@ struct outcome {
 	bool image; /* devices are told another one */
 	bool ends;  /* it becomes invalid */
 	bool anew;
+	bool closes; /* it is for fewer: what else is told must not be seen before that */
 };
 
 static bool apply(struct db *db, const struct edit *e, struct outcome *out, struct err *err)
@@ -290,6 +291,7 @@ static bool apply(struct db *db, const struct edit *e, struct outcome *out, stru
 	/* An import that shows what the MD5 was all the time: nobody can say which image devices have fetched until now. */
 	out->image = out->image || (to->imported && strcmp(told, f->firmware.told_md5) != 0);
 	out->ends = f->stage == STAGE_INVALID && before != STAGE_INVALID;
+	out->closes = out->ends || (f->stage != STAGE_ONLINE && before == STAGE_ONLINE);
 	out->anew = out->image || (before == STAGE_INVALID && f->stage != STAGE_INVALID);
 	return true;
 }
@@ -299,7 +301,11 @@ static bool edit(struct db *db, struct admin_write *write, void *noun, struct er
 	const struct edit *e = noun;
 	struct file *f = e->out;
 	struct outcome outcome;
-	return apply(db, e, &outcome, err) && store_file_update(db, f, outcome.anew ? clock_wall_ms() : 0, err) &&
+	if (!apply(db, e, &outcome, err)) {
+		return false;
+	}
+	write->opens = !outcome.closes;
+	return store_file_update(db, f, outcome.anew ? clock_wall_ms() : 0, err) &&
 	       (!(outcome.image || outcome.ends) || cancel_tasks(db, write, e->actor, f, err)) &&
 	       (!(e->edit->fields & FILE_RANGES) || write_ranges(db, write, f, e->edit->ranges, err)) &&
 	       (!e->edit->named || read_named(db, f, e->edit->named, err)) && describe(write, f, err);

@@ -1,6 +1,7 @@
 """The fog dialect as devices see it: the seed's samples literally, both components, ranges of every kind, calls without identity, and the report that ends tasks."""
 
 import json
+import threading
 import time
 import uuid
 
@@ -178,6 +179,30 @@ def test_a_file_in_test_is_for_nobody_until_it_names_somebody(fog):
     assert fog.versions(device_id=device) == {0: "1.0.1"} and fog.versions() == {}
     fog.edit(file["id"], status=1, mac_range=[])
     assert fog.versions() == {0: "1.0.1"}
+
+
+def test_no_check_sees_half_an_edit(fog):
+    usual = fog.make(version="1.0.1")
+    file = fog.make(version="2.0", status=0)
+    over = threading.Event()
+    seen = []
+
+    def watch():
+        while not over.is_set():
+            seen.extend(("anybody", each["file_url"]) for each in fog.check().values())
+            seen.extend(("named", each["file_url"]) for each in fog.check(sn="X1").values())
+
+    watchers = [threading.Thread(target=watch) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    for _ in range(40):
+        fog.edit(file["id"], status=1, file_url="https://xxx.com/good.bin", mac_range=["X1"])
+        fog.edit(file["id"], status=2, file_url="https://xxx.com/bad.bin", mac_range=[])
+    over.set()
+    for watcher in watchers:
+        watcher.join()
+    assert {url for who, url in seen if who == "anybody"} == {usual["file_url"]}
+    assert {url for who, url in seen if who == "named"} == {usual["file_url"], "https://xxx.com/good.bin"}
 
 
 # Tasks.
