@@ -10,8 +10,11 @@
 
 #include "admin_scene.h"
 #include "common/err.h"
+#include "common/seal.h"
+#include "config/config.h"
 #include "engine/admin.h"
 #include "engine/private.h"
+#include "engine/teller.h"
 #include "engine/throttle.h"
 #include "pg.h"
 #include "store/db.h"
@@ -41,6 +44,17 @@ void engine_settle(struct engine *e, int64_t pos)
 {
 	(void)e;
 	settled = pos;
+}
+
+int admin_scene_start(void **state)
+{
+	(void)state;
+	static struct config config = {.login_ttl = INT64_C(3600000)};
+	static const uint8_t key[32] = {1};
+	atomic_store(&engine.config, &config);
+	engine.seal_key = seal_key_new(key);
+	engine.teller = teller_new();
+	return 0;
 }
 
 int admin_scene_setup(void **state)

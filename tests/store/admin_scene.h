@@ -25,6 +25,7 @@ extern struct db_config where;
 extern int64_t settled;
 extern const struct actor alice;
 
+int admin_scene_start(void **state); /* once: what outlives the tests */
 int admin_scene_setup(void **state);
 int admin_scene_teardown(void **state);
 void assert_err(bool ok, const struct err *err, enum err_kind kind, const char *part);

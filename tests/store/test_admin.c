@@ -16,11 +16,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/scoped.h"
-#include "common/seal.h"
-#include "config/config.h"
 #include "engine/admin.h"
-#include "engine/private.h"
-#include "engine/teller.h"
 #include "pg.h"
 #include "store/artifact.h"
 #include "store/db.h"
@@ -459,11 +455,6 @@ static void assignments_are_listed_with_names_and_state(void **state)
 
 int main(void)
 {
-	static struct config config = {.login_ttl = INT64_C(3600000)};
-	static const uint8_t key[32] = {1};
-	atomic_store(&engine.config, &config);
-	engine.seal_key = seal_key_new(key);
-	engine.teller = teller_new();
 #define TEST(name) cmocka_unit_test_setup_teardown(name, admin_scene_setup, admin_scene_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_write_leaves_one_audit_row_and_one_change_and_settles),
@@ -488,5 +479,5 @@ int main(void)
 		TEST(a_timeline_is_told_in_order),
 		TEST(assignments_are_listed_with_names_and_state),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, admin_scene_start, NULL);
 }

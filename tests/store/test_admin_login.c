@@ -14,11 +14,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/scoped.h"
-#include "common/seal.h"
-#include "config/config.h"
 #include "engine/admin.h"
-#include "engine/private.h"
-#include "engine/teller.h"
 #include "engine/throttle.h"
 #include "pg.h"
 #include "store/feed.h"
@@ -183,11 +179,6 @@ static void the_connection_is_found_dead_and_replaced(void **state)
 
 int main(void)
 {
-	static struct config config = {.login_ttl = INT64_C(3600000)};
-	static const uint8_t key[32] = {1};
-	atomic_store(&engine.config, &config);
-	engine.seal_key = seal_key_new(key);
-	engine.teller = teller_new();
 #define TEST(name) cmocka_unit_test_setup_teardown(name, admin_scene_setup, admin_scene_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_login_gives_a_token_that_is_stored_as_its_hash),
@@ -198,5 +189,5 @@ int main(void)
 		TEST(a_key_is_free_again_after_a_failure_a_crash_or_a_day),
 		TEST(the_connection_is_found_dead_and_replaced),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, admin_scene_start, NULL);
 }
