@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "model/nouns.h"
+#include "model/product.h"
 
 struct db;
 struct err;

@@ -3,45 +3,10 @@
 #include <stddef.h>
 #include <string.h>
 
-static const char *const images_names[] = {[IMAGES_ANY] = "any", [IMAGES_ESP32] = "esp32"};
 static const char *const way_names[] = {[WAY_PUSH] = "push", [WAY_PASSIVE] = "passive", [WAY_STANDING] = "standing"};
 static const char *const stage_names[] = {[STAGE_TEST] = "test", [STAGE_ONLINE] = "online", [STAGE_INVALID] = "invalid"};
 static const char *const role_names[] = {
 	[ROLE_NONE] = "none", [ROLE_VIEWER] = "viewer", [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin"};
-
-static const char *const identity_names[] = {[IDENTITY_MAC] = "mac", [IDENTITY_PINNED] = "pinned", [IDENTITY_LICENCE] = "licence"};
-
-const char *identity_policy_name(enum identity_policy policy)
-{
-	return identity_names[policy];
-}
-
-bool identity_policy_parse(const char *name, enum identity_policy *out)
-{
-	for (size_t i = 0; i < sizeof identity_names / sizeof *identity_names; i++) {
-		if (strcmp(name, identity_names[i]) == 0) {
-			*out = (enum identity_policy)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-const char *product_images_name(enum product_images images)
-{
-	return images_names[images];
-}
-
-bool product_images_parse(const char *name, enum product_images *out)
-{
-	for (size_t i = 0; i < sizeof images_names / sizeof *images_names; i++) {
-		if (strcmp(name, images_names[i]) == 0) {
-			*out = (enum product_images)i;
-			return true;
-		}
-	}
-	return false;
-}
 
 const char *rollout_way_name(enum rollout_way way)
 {

@@ -23,12 +23,6 @@ enum {
 
 #define COMPONENT_DEFAULT "app"
 
-/* What a product's firmware files are: anything, or ESP-IDF app images and nothing else. */
-enum product_images { IMAGES_ANY, IMAGES_ESP32 };
-
-/* What makes a known device believed: its MAC; the Client-Id it was bound with besides; or that, bound by a licence's HMAC only. */
-enum identity_policy { IDENTITY_MAC, IDENTITY_PINNED, IDENTITY_LICENCE };
-
 struct device {
 	int64_t id;
 	int64_t product_id;
@@ -132,10 +126,6 @@ struct rollout {
 };
 
 /* Their words, as in the database. parse answers false on anything else. */
-const char *identity_policy_name(enum identity_policy policy);
-bool identity_policy_parse(const char *name, enum identity_policy *out);
-const char *product_images_name(enum product_images images);
-bool product_images_parse(const char *name, enum product_images *out);
 const char *rollout_way_name(enum rollout_way way);
 bool rollout_way_parse(const char *name, enum rollout_way *out);
 const char *rollout_stage_name(enum rollout_stage stage);

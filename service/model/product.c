@@ -5,6 +5,41 @@
 #include "common/err.h"
 #include "common/text.h"
 
+static const char *const images_names[] = {[IMAGES_ANY] = "any", [IMAGES_ESP32] = "esp32"};
+static const char *const identity_names[] = {[IDENTITY_MAC] = "mac", [IDENTITY_PINNED] = "pinned", [IDENTITY_LICENCE] = "licence"};
+
+const char *identity_policy_name(enum identity_policy policy)
+{
+	return identity_names[policy];
+}
+
+bool identity_policy_parse(const char *name, enum identity_policy *out)
+{
+	for (size_t i = 0; i < sizeof identity_names / sizeof *identity_names; i++) {
+		if (strcmp(name, identity_names[i]) == 0) {
+			*out = (enum identity_policy)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *product_images_name(enum product_images images)
+{
+	return images_names[images];
+}
+
+bool product_images_parse(const char *name, enum product_images *out)
+{
+	for (size_t i = 0; i < sizeof images_names / sizeof *images_names; i++) {
+		if (strcmp(name, images_names[i]) == 0) {
+			*out = (enum product_images)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* `size` is of one name; names stand one behind the other. */
 static bool check_names(const char *what, const char *names, size_t size, size_t count, struct err *err)
 {

@@ -18,6 +18,18 @@ enum {
 	AUTO_REGISTER_DEFAULT = 10000,
 };
 
+/* What a product's firmware files are: anything, or ESP-IDF app images and nothing else. */
+enum product_images { IMAGES_ANY, IMAGES_ESP32 };
+
+/* What makes a known device believed: its MAC; the Client-Id it was bound with besides; or that, bound by a licence's HMAC only. */
+enum identity_policy { IDENTITY_MAC, IDENTITY_PINNED, IDENTITY_LICENCE };
+
+/* Their words, as in the database. parse answers false on anything else. */
+const char *identity_policy_name(enum identity_policy policy);
+bool identity_policy_parse(const char *name, enum identity_policy *out);
+const char *product_images_name(enum product_images images);
+bool product_images_parse(const char *name, enum product_images *out);
+
 struct product {
 	int64_t id;
 	char key[NAME_SIZE];

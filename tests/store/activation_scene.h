@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "engine/activation.h"
 #include "engine/private.h"
+#include "model/product.h"
 #include "pg.h"
 
 struct activation_facts;
