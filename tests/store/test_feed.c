@@ -1,7 +1,6 @@
 /* The change feed: no change is lost whatever its writers do, none is read for nothing, and what cannot be followed is read anew. */
 #include <inttypes.h>
 #include <libpq-fe.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -19,6 +18,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/seal.h"
+#include "feed_scene.h"
 #include "fleet/feed.h"
 #include "fleet/fleet.h"
 #include "fleet/fleet_device.h"
@@ -27,236 +27,19 @@
 #include "metrics/metrics.h"
 #include "model/told.h"
 #include "pg.h"
-#include "store/db.h"
 #include "store/feed.h"
-#include "store/migrate.h"
-
-enum { WAIT_MS = 30000 };
-
-static char uri[PG_URI_SIZE];
-static const struct db_config where = {.uri = uri, .name = "test"};
-static const struct db_config followers = {.uri = uri, .name = "feed"};
-static struct db *db;
-
-static const char seeds[] = "INSERT INTO products (key) VALUES ('lamp');"
-			    "INSERT INTO devices (name, product_id, client_id, version) SELECT 'd' || i, 1, 'd' || i, '1.0' FROM "
-			    "generate_series(1, 5) i ORDER BY i;"
-			    "INSERT INTO uploads SELECT FROM generate_series(1, 2);"
-			    "INSERT INTO artifacts (sha256, md5, size, upload_id) SELECT sha256(id::text::bytea), decode(md5(id::text), "
-			    "'hex'), 10, id FROM uploads;"
-			    "INSERT INTO firmware (product_id, name, sha256) VALUES (1, 'blink', sha256('1'));";
-
-static int setup(void **state)
-{
-	(void)state;
-	struct err err = {0};
-	int applied;
-	pg_empty(uri);
-	db = db_open(&where, &err);
-	if (!db || !store_migrate(db, &applied, &err)) {
-		fail_msg("%s", err.text);
-	}
-	pg_run(uri, seeds);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	db_close(&db);
-	return 0;
-}
-
-static void ok_or_fail(bool ok, const struct err *err)
-{
-	if (!ok) {
-		fail_msg("%s", err->text);
-	}
-}
-
-/* --- writers --- */
-
-enum { WRITERS = 4, EACH = 50 };
-
-struct writer {
-	pthread_t thread;
-	unsigned seed;
-	int64_t first; /* the ids it changes: first .. first + EACH - 1 */
-	bool kept[EACH];
-	bool failed;
-};
-
-static bool does(PGconn *conn, const char *sql)
-{
-	PGresult *r = PQexec(conn, sql);
-	ExecStatusType status = PQresultStatus(r);
-	PQclear(r);
-	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
-/* Transactions that dawdle before and after their change, and of which some are rolled back. */
-static void *write_changes(void *arg)
-{
-	struct writer *w = arg;
-	PGconn *conn = PQconnectdb(uri);
-	for (int i = 0; i < EACH; i++) {
-		char sql[160];
-		w->kept[i] = rand_r(&w->seed) % 8 != 0;
-		snprintf(sql, sizeof sql,
-			 "BEGIN; SELECT pg_sleep(%d / 1e6); SELECT change_append('device', ARRAY[%" PRId64
-			 "]); SELECT pg_sleep(%d / 1e6); %s",
-			 rand_r(&w->seed) % 4000, w->first + i, rand_r(&w->seed) % 2000, w->kept[i] ? "COMMIT" : "ROLLBACK");
-		w->failed = w->failed || !does(conn, sql);
-	}
-	PQfinish(conn);
-	return NULL;
-}
-
-/* Reads on from *after; notes what came in seen[]. */
-static void read_on(int64_t *after, int *seen)
-{
-	struct change *changes = NULL;
-	size_t count = 0;
-	struct err err = {0};
-	ok_or_fail(store_feed_read(db, *after, &changes, &count, &err), &err);
-	for (size_t i = 0; i < count; i++) {
-		assert_true(changes[i].pos > *after);
-		assert_int_equal(changes[i].kind, CHANGE_DEVICE);
-		assert_int_equal(changes[i].count, 1);
-		assert_in_range(changes[i].ids[0], 0, WRITERS * EACH - 1);
-		seen[changes[i].ids[0]]++;
-		*after = changes[i].pos;
-	}
-	store_changes_free(&changes, count);
-}
-
-static void a_reader_misses_no_change_of_concurrent_writers(void **state)
-{
-	(void)state;
-	struct writer writers[WRITERS] = {0};
-	int seen[WRITERS * EACH] = {0};
-	int64_t after = 0;
-	int64_t end = 0;
-	for (unsigned i = 0; i < WRITERS; i++) {
-		writers[i] = (struct writer){.seed = i + 1, .first = i * EACH};
-		assert_int_equal(pthread_create(&writers[i].thread, NULL, write_changes, &writers[i]), 0);
-	}
-	int joined = 0;
-	for (; joined < WRITERS;) { /* reads while they write: a position that appears behind it would be lost */
-		read_on(&after, seen);
-		joined += pthread_tryjoin_np(writers[joined].thread, NULL) == 0;
-	}
-	read_on(&after, seen);
-	for (int i = 0; i < WRITERS; i++) {
-		assert_false(writers[i].failed);
-		for (int j = 0; j < EACH; j++) {
-			assert_int_equal(seen[writers[i].first + j], writers[i].kept[j]);
-			end += writers[i].kept[j];
-		}
-	}
-	assert_int_equal(pg_number(uri, "SELECT count(*) FROM changes"), end);
-}
-
-static void a_change_waits_for_the_one_before_it_to_be_committed(void **state)
-{
-	(void)state;
-	int seen[WRITERS * EACH] = {0};
-	int64_t after = 0;
-	PGconn *slow = PQconnectdb(uri);
-	PGconn *fast = PQconnectdb(uri);
-	assert_true(does(slow, "BEGIN; SELECT change_append('device', '{1}')"));
-	assert_int_equal(PQsendQuery(fast, "SELECT change_append('device', '{2}')"), 1);
-	int64_t deadline = clock_mono_ms() + WAIT_MS;
-	while (pg_number(uri, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 0) {
-		assert_true(clock_mono_ms() < deadline);
-	}
-	read_on(&after, seen);
-	assert_int_equal(after, 0); /* neither shows: the second cannot overtake */
-	assert_true(does(slow, "COMMIT"));
-	PQclear(PQgetResult(fast));
-	PQclear(PQgetResult(fast));
-	read_on(&after, seen);
-	assert_true(seen[1] == 1 && seen[2] == 1);
-	PQfinish(slow);
-	PQfinish(fast);
-}
-
-/* --- the wake-up --- */
-
-/* It may come along with the answer to a statement; the socket is silent then. */
-static void a_notify_that_came_with_an_answer_still_wakes(void **state)
-{
-	(void)state;
-	struct err err = {0};
-	struct db *listener = db_open(&followers, &err);
-	ok_or_fail(listener && store_feed_listen(listener, &err), &err);
-	for (int round = 0; round < 10; round++) {
-		int64_t oldest;
-		int64_t newest;
-		bool look = false;
-		pg_run(uri, "NOTIFY otad");
-		for (int i = 0; i < 20; i++) {
-			ok_or_fail(store_feed_bounds(listener, &oldest, &newest, &err), &err);
-		}
-		int64_t began = clock_mono_ms();
-		assert_true(store_feed_wait(listener, -1, WAIT_MS, &look));
-		assert_true(look);
-		assert_true(clock_mono_ms() - began < WAIT_MS / 2);
-	}
-	db_close(&listener);
-}
-
-/* --- what is kept --- */
-
-static void old_changes_are_trimmed_but_for_the_newest(void **state)
-{
-	(void)state;
-	struct err err = {0};
-	int64_t oldest;
-	int64_t newest;
-	ok_or_fail(store_feed_bounds(db, &oldest, &newest, &err), &err);
-	assert_int_equal(oldest + newest, 0);
-	pg_run(uri, "SELECT change_append('device', ARRAY[i]) FROM generate_series(1, 10) i; UPDATE changes SET at = now() - interval '1 "
-		    "h' WHERE pos < 8");
-	ok_or_fail(store_feed_trim(db, 60000, &err), &err);
-	ok_or_fail(store_feed_bounds(db, &oldest, &newest, &err), &err);
-	assert_int_equal(oldest, 8);
-	assert_int_equal(newest, 10);
-	pg_run(uri, "UPDATE changes SET at = now() - interval '1 h'");
-	ok_or_fail(store_feed_trim(db, 60000, &err), &err);
-	ok_or_fail(store_feed_bounds(db, &oldest, &newest, &err), &err);
-	assert_int_equal(oldest, 10); /* whoever follows can tell that it missed something */
-}
-
-static void many_ids_in_one_change_are_read_whole(void **state)
-{
-	(void)state;
-	struct err err = {0};
-	struct change *changes = NULL;
-	size_t count = 0;
-	pg_run(uri, "SELECT change_append('task', array_agg(i)) FROM generate_series(-3, 5000) i; SELECT change_append('device', '{}'); "
-		    "SELECT change_append('comet', '{1}')");
-	ok_or_fail(store_feed_read(db, 0, &changes, &count, &err), &err);
-	assert_int_equal(count, 3);
-	assert_int_equal(changes[0].count, 5004);
-	assert_int_equal(changes[0].ids[0], -3);
-	assert_int_equal(changes[0].ids[5003], 5000);
-	assert_int_equal(changes[1].count, 0);
-	assert_int_equal(changes[2].kind, CHANGE_KINDS); /* a newer replica's: ignored */
-	store_changes_free(&changes, count);
-}
 
 /* --- the snapshot that follows --- */
 
+static PGconn *inside; /* goes on working while nobody else may connect */
 static struct fleet *fleet;
 static struct feed *feed;
 static struct digest_key *key;
 static struct seal_key *seal;
-static PGconn *inside; /* goes on working while nobody else may connect */
 
 static int follow(void **state)
 {
-	setup(state);
+	feed_scene_setup(state);
 	struct err err = {0};
 	pg_run(uri, "SELECT change_append('product', '{1}') FROM generate_series(1, 20)"); /* it is not the beginning */
 	key = digest_key_new("key", 3);
@@ -280,7 +63,7 @@ static int unfollow(void **state)
 	digest_key_free(&key);
 	seal_key_free(&seal);
 	PQfinish(inside);
-	return teardown(state);
+	return feed_scene_teardown(state);
 }
 
 static void change(const char *sql)
@@ -324,18 +107,22 @@ static void keep_out(bool out)
 }
 
 static int64_t loads_before;
+
 static bool one_more_load(void)
 {
 	return metrics_get(METRIC_FEED_RELOADS) == loads_before + 1;
 }
+
 static bool d6_is_there(void)
 {
 	return fleet_device(fleet, "d6") != NULL;
 }
+
 static bool d1_is_gone(void)
 {
 	return !fleet_device(fleet, "d1");
 }
+
 static bool d2_is_renamed(void)
 {
 	return fleet_device(fleet, "second") && !fleet_device(fleet, "d2");
@@ -544,10 +331,12 @@ static const struct fleet_task *task(int64_t id)
 {
 	return fleet_task(fleet, id);
 }
+
 static bool later_history_is_there(void)
 {
 	return task(1) && task(1)->state == TASK_DOWNLOADING && !task(2) && fleet_is_revoked(fleet, 2) && fleet_firmware(fleet, 2);
 }
+
 static bool backup_is_there(void)
 {
 	const struct fleet_firmware *second = fleet_firmware(fleet, 2);
@@ -580,14 +369,9 @@ static void a_restored_backup_is_read_anew(void **state)
 int main(void)
 {
 	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
-#define PLAIN(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define PLAIN(f) cmocka_unit_test_setup_teardown(f, feed_scene_setup, feed_scene_teardown)
 #define FOLLOWED(f) cmocka_unit_test_setup_teardown(f, follow, unfollow)
 	const struct CMUnitTest tests[] = {
-		PLAIN(a_reader_misses_no_change_of_concurrent_writers),
-		PLAIN(a_change_waits_for_the_one_before_it_to_be_committed),
-		PLAIN(a_notify_that_came_with_an_answer_still_wakes),
-		PLAIN(old_changes_are_trimmed_but_for_the_newest),
-		PLAIN(many_ids_in_one_change_are_read_whole),
 		FOLLOWED(the_first_load_has_everything),
 		FOLLOWED(a_change_is_followed),
 		FOLLOWED(a_device_s_binding_and_facts_are_followed),
