@@ -37,8 +37,10 @@ static bool is_address(const char *host)
 	return *host == '[' || inet_pton(AF_INET, host, &in) == 1;
 }
 
+/* Plain ASCII: what libcurl would turn into another name before it connects is none. */
 static bool read_host(CURLU *url, struct place *out)
 {
+	static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 	scoped(free_part) char *host = NULL;
 	scoped(free_part) char *zone = NULL;
 	if (curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK || curl_url_get(url, CURLUPART_ZONEID, &zone, 0) == CURLUE_OK) {
@@ -46,7 +48,7 @@ static bool read_host(CURLU *url, struct place *out)
 	}
 	size_t len = strlen(host);
 	len -= len > 1 && host[len - 1] == '.';
-	if (len == 0 || len > HOST_MAX || host[len - 1] == '.') {
+	if (len == 0 || len > HOST_MAX || host[len - 1] == '.' || (*host != '[' && strspn(host, known) < len)) {
 		return false;
 	}
 	for (size_t i = 0; i < len; i++) {

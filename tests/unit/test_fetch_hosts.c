@@ -96,6 +96,10 @@ static void what_is_no_plain_url_is_refused_whoever_is_listed(void **state)
 		"https://[fe80::1%25eth0]/",
 		"https://[::1/",
 		"https://files.example.com../",
+		"https://f\xc3\xadles.example.com/",
+		"https://f%c3%adles.example.com/",
+		"https://files\xe3\x80\x82.example.com/",
+		"https://files%2cx.example.com/",
 		"https:///",
 		"https://",
 	};
