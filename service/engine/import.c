@@ -114,28 +114,14 @@ static bool verify(const struct import *i, const struct artifact *bytes, const s
 	return true;
 }
 
-/* What the product takes as an image; where that is none but its own, the file's version is the image's. */
-static bool seal(struct import *i, struct firmware *out, struct err *err)
-{
-	const char *version = i->file.firmware.version;
-	*out = i->file.firmware;
-	out->version[0] = '\0';
-	if (!upload_seal(i->upload, i->worker, out, err)) {
-		return false;
-	}
-	if (*out->version && strcmp(out->version, version) != 0) {
-		return err_set(err, ERR_INVALID, "version: the image says %s, not %s", out->version, version);
-	}
-	return text_copy(out->version, sizeof out->version, version);
-}
-
 static bool obtain(struct import *i, struct firmware *out, struct err *err)
 {
 	struct fetch_answer answer;
 	struct artifact bytes;
 	i->upload = upload_new(i->engine, err);
+	*out = i->file.firmware;
 	bool ok = i->upload && fetch(i, &answer, err) && upload_artifact(i->upload, &bytes, err) && verify(i, &bytes, &answer, err) &&
-		  seal(i, out, err);
+		  upload_seal(i->upload, i->worker, out, err);
 	upload_free(&i->upload, i->worker);
 	return ok;
 }

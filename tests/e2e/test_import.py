@@ -105,6 +105,7 @@ class Files:
 # What it comes to.
 
 
+@pytest.mark.thread_leg
 def test_the_bytes_are_ours_and_the_order_stays_the_same(files):
     site = files.site
     file, url = files.make(whole(DATA))
@@ -289,7 +290,7 @@ def test_products_of_images_take_those_only(allowed, origin):
     file, _ = files.make(whole(app), app, version="2.4.2")
     assert files.fetch(file).must(200).json["sha256"] == sha256(app)
     assert allowed.viewer.get(f"/api/v3/firmware/{file}").json["image"]["version"] == "2.4.2"
-    for data, version, sentence in ((image.bootloader(), "2.4.3", "this is a bootloader image"), (app, "2.4.4", "version: the image says 2.4.2, not 2.4.4")):
+    for data, version, sentence in ((image.bootloader(), "2.4.3", "this is a bootloader image"), (app, "2.4.4", 'the version given is "2.4.4", but the image says "2.4.2"')):
         file, _ = files.make(whole(data), data, version=version)
         files.refused(file, 400, sentence)
 
@@ -453,6 +454,7 @@ def test_who_closes_the_connection_has_asked_all_the_same(files):
     assert files.fetch(file).status == 200
 
 
+@pytest.mark.thread_leg
 def test_a_stopping_service_lets_go_of_it(own):
     file, url = own.make(hold)
     answers = []
