@@ -7,7 +7,7 @@
 #include "model/licence.h"
 #include "store/licence.h"
 
-/* Licences are read from the database, never from the snapshot: no replica is told. */
+/* Licences are read from the database. The snapshot has the serial numbers of those that are bound, with their devices. */
 
 struct creation {
 	const struct seal_key *seal;
@@ -73,6 +73,10 @@ static bool delete (struct db *db, struct admin_write *write, void *noun, struct
 		return false;
 	}
 	trace(write, &licence);
+	if (licence.device_id) {
+		write->kind = CHANGE_DEVICE;
+		write->id = licence.device_id;
+	}
 	return true;
 }
 

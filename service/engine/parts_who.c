@@ -17,7 +17,10 @@ static const struct device_entry *find(const struct fleet *f, const char *id)
 {
 	char mac[MAC_SIZE];
 	const struct device_entry *d = *id ? fleet_device(f, id) : NULL;
-	return d || !*id || !mac_parse(id, mac) ? d : fleet_device_by_mac(f, mac);
+	if (!d && *id && mac_parse(id, mac)) {
+		d = fleet_device_by_mac(f, mac);
+	}
+	return d || !*id ? d : fleet_device_by_serial(f, id);
 }
 
 /* The one device that all it says names. */
@@ -39,6 +42,7 @@ void parts_who_name(const struct fleet *f, const struct device_entry *d, struct 
 	char mac[DEVICES_MAC_NAME_SIZE];
 	char bare[MAC_SIZE] = "";
 	ranked_add_id(who, fleet_device_name(f, d));
+	ranked_add_id(who, fleet_device_serial(f, d));
 	if (fleet_device_mac_name(f, d, mac)) {
 		for (int i = 0; i < 6; i++) {
 			memcpy(bare + 2 * i, mac + 3 * i, 2);

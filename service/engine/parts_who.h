@@ -15,7 +15,7 @@ struct parts_who {
 	struct ranked_who ranked;
 };
 
-/* By what is known of it: its name and its MAC. */
+/* By what is known of it: its name, its MAC and the serial number of its licence. */
 void parts_who_name(const struct fleet *fleet, const struct device_entry *device, struct ranked_who *who);
 
 /* false: ERR_BLOCKED; ERR_INVALID: several devices, or one of another product. */

@@ -41,7 +41,8 @@ struct devices {
 	size_t name_blocks;
 	size_t name_used; /* in the last block */
 	struct index by_name, by_id;
-	struct index by_mac; /* only those that has_mac */
+	struct index by_mac;    /* only those that has_mac */
+	struct index by_serial; /* only those with a DEVICE_SERIAL */
 	struct versions *versions;
 };
 
@@ -74,6 +75,24 @@ static char *mac_of(const struct devices *d, const struct device_entry *e)
 static uint64_t hash_mac(const struct devices *d, const struct device_entry *e)
 {
 	return text_hash(mac_of(d, e), MAC_LEN);
+}
+
+/* What lies at its name: that, and its MAC. */
+static size_t named_size(const struct device_entry *e)
+{
+	return e->name_len + 1u + (e->has_mac ? MAC_LEN : 0u);
+}
+
+const char *devices_serial(const struct devices *d, const struct device_entry *e)
+{
+	bool has = e->marks & DEVICE_SERIAL;
+	return has ? devices_name(d, e) + named_size(e) : "";
+}
+
+static uint64_t hash_serial(const struct devices *d, const struct device_entry *e)
+{
+	const char *serial = devices_serial(d, e);
+	return text_hash(serial, strlen(serial));
 }
 
 static uint64_t hash_of_id(int64_t id)
@@ -184,9 +203,11 @@ struct devices *devices_new(void)
 	d->by_name.hash = hash_name;
 	d->by_id.hash = hash_id;
 	d->by_mac.hash = hash_mac;
+	d->by_serial.hash = hash_serial;
 	d->versions = versions_new();
 	if (!d->versions || !index_resize(d, &d->by_name, 1u << INDEX_BITS, INDEX_BITS) ||
-	    !index_resize(d, &d->by_id, 1u << INDEX_BITS, INDEX_BITS) || !index_resize(d, &d->by_mac, 1u << INDEX_BITS, INDEX_BITS)) {
+	    !index_resize(d, &d->by_id, 1u << INDEX_BITS, INDEX_BITS) || !index_resize(d, &d->by_mac, 1u << INDEX_BITS, INDEX_BITS) ||
+	    !index_resize(d, &d->by_serial, 1u << INDEX_BITS, INDEX_BITS)) {
 		devices_free(&d);
 		return NULL;
 	}
@@ -212,6 +233,7 @@ void devices_free(struct devices **dp)
 	slots_free(&d->by_name);
 	slots_free(&d->by_id);
 	slots_free(&d->by_mac);
+	slots_free(&d->by_serial);
 	free(d);
 	*dp = NULL;
 }
@@ -364,19 +386,24 @@ static bool store_name(struct devices *d, struct device_entry *e, const char *na
 	return true;
 }
 
-/* Makes room for a MAC behind its name: there, if the name is the last one, else at a new place. */
-static bool reserve_mac(struct devices *d, struct device_entry *e)
+/* Makes room for so much more behind its name: there, if that is the last one, else at a new place. NULL: out of memory. */
+static char *extend(struct devices *d, struct device_entry *e, size_t more)
 {
+	size_t has = named_size(e);
 	size_t end = ((d->name_blocks - 1) << NAMES_BITS) + d->name_used;
-	bool last = e->name + e->name_len + 1u == end && d->name_used + MAC_LEN <= NAMES;
+	bool last = e->name + has == end && d->name_used + more <= NAMES;
 	if (!last) {
 		const char *old = devices_name(d, e);
-		if (!reserve_names(d, e->name_len + 1u + MAC_LEN) || !store_name(d, e, old, e->name_len)) {
-			return false;
+		if (!reserve_names(d, has + more)) {
+			return NULL;
 		}
+		e->name = (uint32_t)(((d->name_blocks - 1) << NAMES_BITS) + d->name_used);
+		memcpy(&d->names[d->name_blocks - 1][d->name_used], old, has);
+		d->name_used += has;
 	}
-	d->name_used += MAC_LEN;
-	return true;
+	char *room = &d->names[d->name_blocks - 1][d->name_used];
+	d->name_used += more;
+	return room;
 }
 
 bool devices_set_version(struct devices *d, struct device_entry *e, const char *component, const char *version)
@@ -430,6 +457,44 @@ static void forget_mac(struct devices *d, struct device_entry *e, size_t n)
 	}
 }
 
+static void forget_serial(struct devices *d, struct device_entry *e, size_t n)
+{
+	if (e->marks & DEVICE_SERIAL) {
+		index_remove(d, &d->by_serial, n);
+		e->marks &= (uint8_t)~DEVICE_SERIAL;
+	}
+}
+
+bool devices_set_serial(struct devices *d, struct device_entry *e, const char *serial)
+{
+	size_t n = (size_t)number_of(d, e->id);
+	size_t size = strlen(serial) + 1;
+	if (strcmp(serial, devices_serial(d, e)) == 0) {
+		return true;
+	}
+	forget_serial(d, e, n);
+	char *room = size == 1 || !index_reserve(d, &d->by_serial) ? NULL : extend(d, e, size);
+	if (room) {
+		memcpy(room, serial, size);
+		e->marks |= DEVICE_SERIAL;
+		index_add(d, &d->by_serial, n);
+	}
+	return room || size == 1;
+}
+
+struct device_entry *devices_by_serial(const struct devices *d, const char *serial)
+{
+	const struct index *x = &d->by_serial;
+	uint64_t hash = x->count ? text_hash(serial, strlen(serial)) : 0;
+	for (size_t at = hash & x->mask; x->count && x->slots[at]; at = (at + 1) & x->mask) {
+		struct device_entry *e = record(d, number_in(x, x->slots[at]));
+		if (may_be(x, x->slots[at], hash) && strcmp(devices_serial(d, e), serial) == 0) {
+			return e;
+		}
+	}
+	return NULL;
+}
+
 bool devices_set_mac(struct devices *d, struct device_entry *e, const char *text)
 {
 	uint8_t mac[MAC_LEN];
@@ -441,20 +506,21 @@ bool devices_set_mac(struct devices *d, struct device_entry *e, const char *text
 	if (*text) {
 		spell_mac(mac, name);
 	}
-	if (!*text || strcmp(name, devices_name(d, e)) == 0) {
-		forget_mac(d, e, n);
-		return true;
-	}
+	bool none = !*text || strcmp(name, devices_name(d, e)) == 0;
 	bool had = e->has_mac;
-	if (had && memcmp(mac_of(d, e), mac, MAC_LEN) == 0) {
+	if (none ? !had : had && memcmp(mac_of(d, e), mac, MAC_LEN) == 0) {
 		return true;
 	}
+	forget_serial(d, e, n);
 	forget_mac(d, e, n); /* first: it is found by the old one */
-	if (!index_reserve(d, &d->by_mac) || (!had && !reserve_mac(d, e))) {
+	if (none) {
+		return true;
+	}
+	if (!index_reserve(d, &d->by_mac) || (!had && !extend(d, e, MAC_LEN))) {
 		return false;
 	}
-	memcpy(mac_of(d, e), mac, MAC_LEN);
 	e->has_mac = 1;
+	memcpy(mac_of(d, e), mac, MAC_LEN);
 	index_add(d, &d->by_mac, n);
 	return true;
 }
@@ -494,6 +560,7 @@ void devices_remove(struct devices *d, int64_t id)
 {
 	int64_t n = number_of(d, id);
 	if (n >= 0) {
+		forget_serial(d, record(d, (size_t)n), (size_t)n);
 		forget_mac(d, record(d, (size_t)n), (size_t)n);
 		index_remove(d, &d->by_name, (size_t)n);
 		index_remove(d, &d->by_id, (size_t)n);

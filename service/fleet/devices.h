@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 enum {
-	DEVICE_SEEN = 1,   /* seen_s is newer than the database's */
-	DEVICE_ONLINE = 2, /* the broker says it is connected */
-	DEVICE_NOTED = 4,  /* version and told are newer than the database's */
-	DEVICE_PASSED = 8, /* and a row that said something else has been passed over */
+	DEVICE_SEEN = 1,    /* seen_s is newer than the database's */
+	DEVICE_ONLINE = 2,  /* the broker says it is connected */
+	DEVICE_NOTED = 4,   /* version and told are newer than the database's */
+	DEVICE_PASSED = 8,  /* and a row that said something else has been passed over */
+	DEVICE_SERIAL = 16, /* it has a serial number, which is kept behind its name and its MAC; only writers set this */
 };
 
 /* What every poll reads comes last, so that it is in one line of the cache for three records of four. */
@@ -53,10 +54,17 @@ bool devices_mac_name(const struct devices *d, const struct device_entry *e, cha
 /* As it is called at the broker: by its name, or by its MAC spelt so. */
 struct device_entry *devices_at_broker(const struct devices *d, const char *name);
 
+/* Whose licence has this serial number. */
+struct device_entry *devices_by_serial(const struct devices *d, const char *serial);
+const char *devices_serial(const struct devices *d, const struct device_entry *e); /* "" = none */
+
 /* Inserts or updates (a changed name moves, and the rest is to be set anew). NULL: out of memory or product_id beyond 29 bits. */
 struct device_entry *devices_put(struct devices *d, int64_t id, const char *name, int64_t product_id);
-/* "" = none. Costs memory only where the name does not say it. False: out of memory, or no MAC. */
+/* "" = none. Costs memory only where the name does not say it; another one takes the serial number away. False: out of memory, or no MAC.
+ */
 bool devices_set_mac(struct devices *d, struct device_entry *e, const char *mac);
+/* "" = none, which costs nothing. False: out of memory. */
+bool devices_set_serial(struct devices *d, struct device_entry *e, const char *serial);
 void devices_remove(struct devices *d, int64_t id);
 
 /* NUL-terminated, valid until the device is removed or renamed / for ever. */

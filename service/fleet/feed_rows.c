@@ -79,6 +79,7 @@ static void put_device(void *ctx, const struct device_row *d)
 				   .auto_update = d->auto_update,
 				   .name = d->name,
 				   .mac = d->mac,
+				   .serial = d->serial,
 				   .version = d->version,
 				   .parts = d->parts};
 	fleet_put_device_row(put_begin(ctx, d->id), &row);

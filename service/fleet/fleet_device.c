@@ -25,6 +25,16 @@ const struct device_entry *fleet_device_by_mac(const struct fleet *f, const char
 	return devices_by_mac(f->devices, mac);
 }
 
+const struct device_entry *fleet_device_by_serial(const struct fleet *f, const char *serial)
+{
+	return devices_by_serial(f->devices, serial);
+}
+
+const char *fleet_device_serial(const struct fleet *f, const struct device_entry *e)
+{
+	return devices_serial(f->devices, e);
+}
+
 const struct device_entry *fleet_device_at_broker(const struct fleet *f, const char *name)
 {
 	return devices_at_broker(f->devices, name);
@@ -132,7 +142,7 @@ bool fleet_put_device_row(struct fleet *f, const struct fleet_device *row)
 		}
 	}
 	metrics_set(METRIC_DEVICES, (int64_t)devices_count(f->devices));
-	return whole && devices_set_mac(f->devices, e, row->mac);
+	return whole && devices_set_mac(f->devices, e, row->mac) && devices_set_serial(f->devices, e, row->serial);
 }
 
 void fleet_drop_device(struct fleet *f, int64_t id)

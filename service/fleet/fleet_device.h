@@ -13,9 +13,11 @@ struct fleet;
 /* --- readers --- */
 const struct device_entry *fleet_device(const struct fleet *fleet, const char *name);
 const struct device_entry *fleet_device_by_id(const struct fleet *fleet, int64_t id);
-const struct device_entry *fleet_device_by_mac(const struct fleet *fleet, const char *mac);     /* 12 hex digits */
-const struct device_entry *fleet_device_at_broker(const struct fleet *fleet, const char *name); /* devices_at_broker() */
+const struct device_entry *fleet_device_by_mac(const struct fleet *fleet, const char *mac);       /* 12 hex digits */
+const struct device_entry *fleet_device_by_serial(const struct fleet *fleet, const char *serial); /* of its licence */
+const struct device_entry *fleet_device_at_broker(const struct fleet *fleet, const char *name);   /* devices_at_broker() */
 bool fleet_device_mac_name(const struct fleet *fleet, const struct device_entry *e, char out[DEVICES_MAC_NAME_SIZE]);
+const char *fleet_device_serial(const struct fleet *fleet, const struct device_entry *e); /* "" = none */
 const char *fleet_device_name(const struct fleet *fleet, const struct device_entry *e);
 /* What it runs, as far as it has told; "" = unknown. */
 const char *fleet_device_version(const struct fleet *fleet, const struct device_entry *e, const char *component);
@@ -47,8 +49,8 @@ struct fleet_device {
 	uint64_t pin;  /* of the Client-Id by which it was bound: told_pin(); 0 = none */
 	uint64_t told; /* told_fingerprint() */
 	bool blocked, bound, auto_update;
-	const char *name, *mac, *version; /* mac: 12 hex digits, "" = none */
-	const char *parts;                /* the versions of its other components: versions_find() */
+	const char *name, *mac, *serial, *version; /* mac: 12 hex digits; "" = none */
+	const char *parts;                         /* the versions of its other components: versions_find() */
 };
 bool fleet_put_device_row(struct fleet *fleet, const struct fleet_device *row);
 void fleet_drop_device(struct fleet *fleet, int64_t id);

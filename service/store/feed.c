@@ -281,7 +281,8 @@ static void give_device(const PGresult *r, int i, const struct load *load, void 
 			       .mac = sql_get_text(r, i, 8),
 			       .pin = told_pin(sql_get_text(r, i, 9)),
 			       .told = (uint64_t)sql_get_i64(r, i, 10),
-			       .parts = sql_get_text(r, i, 11)};
+			       .parts = sql_get_text(r, i, 11),
+			       .serial = sql_get_text(r, i, 12)};
 	out->row(load->ctx, &d);
 }
 /* A page may be planned as any join; so many index look-ups are what is wanted. */
@@ -290,15 +291,16 @@ static void give_device(const PGresult *r, int i, const struct load *load, void 
 	"d.client_uuid"
 #define PARTS_TEXT "string_agg(v.component || E'\\x1f' || v.version, E'\\x1f')"
 static const struct loader devices_some = {
-	.some = {"load_some_devices",
-		 "SELECT " DEVICE_COLUMNS ", (SELECT f.told FROM device_facts f WHERE f.device_id = d.id), "
-		 "(SELECT " PARTS_TEXT " FROM device_versions v WHERE v.device_id = d.id AND v.component <> 'app') FROM devices d"
-		 " WHERE d.id > $1 AND d.id = ANY($2::bigint[]) ORDER BY d.id LIMIT 5000"},
+	.some = {"load_some_devices", "SELECT " DEVICE_COLUMNS ", (SELECT f.told FROM device_facts f WHERE f.device_id = d.id), "
+				      "(SELECT " PARTS_TEXT " FROM device_versions v WHERE v.device_id = d.id AND v.component <> 'app'), "
+				      "(SELECT l.serial FROM licences l WHERE l.device_id = d.id) FROM devices d"
+				      " WHERE d.id > $1 AND d.id = ANY($2::bigint[]) ORDER BY d.id LIMIT 5000"},
 	.give = give_device,
 };
 /* All of them are read as they come: in pages each would be looked up, and held twice. */
 static const char devices_all[] =
-	"COPY (SELECT " DEVICE_COLUMNS ", f.told, v.parts FROM devices d LEFT JOIN device_facts f ON f.device_id = d.id"
+	"COPY (SELECT " DEVICE_COLUMNS ", f.told, v.parts, l.serial FROM devices d LEFT JOIN device_facts f ON f.device_id = d.id"
+	" LEFT JOIN licences l ON l.device_id = d.id"
 	" LEFT JOIN (SELECT v.device_id, " PARTS_TEXT " AS parts FROM device_versions v WHERE v.component <> 'app'"
 	" GROUP BY v.device_id) v ON v.device_id = d.id) TO STDOUT";
 
@@ -310,7 +312,7 @@ struct device_line {
 
 static void give_device_line(void *ctx, char *line)
 {
-	enum { ID, NAME, PRODUCT, VERSION, EPOCH, BLOCKED, BOUND, AUTO_UPDATE, MAC, CLIENT, TOLD, PARTS, FIELDS };
+	enum { ID, NAME, PRODUCT, VERSION, EPOCH, BLOCKED, BOUND, AUTO_UPDATE, MAC, CLIENT, TOLD, PARTS, SERIAL, FIELDS };
 	struct device_line *l = ctx;
 	char *f[FIELDS];
 	if (!sql_copy_fields(line, f, FIELDS)) {
@@ -328,7 +330,8 @@ static void give_device_line(void *ctx, char *line)
 			       .mac = f[MAC],
 			       .pin = told_pin(f[CLIENT]),
 			       .told = (uint64_t)strtoll(f[TOLD], NULL, 10),
-			       .parts = f[PARTS]};
+			       .parts = f[PARTS],
+			       .serial = f[SERIAL]};
 	l->row(l->load->ctx, &d);
 }
 

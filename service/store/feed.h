@@ -66,6 +66,7 @@ struct device_row {
 	uint64_t told; /* told_fingerprint() of what it told last; 0 = never any */
 	bool blocked, bound, auto_update;
 	const char *name, *mac, *version; /* "" = none */
+	const char *serial;               /* of its licence; likewise */
 	const char *parts; /* other components and their versions by turns, a unit separator (0x1f) between any two; "" = none */
 };
 bool store_load_devices(struct db *db, const struct load *load, void (*row)(void *ctx, const struct device_row *), struct err *err);

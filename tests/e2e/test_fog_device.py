@@ -419,6 +419,28 @@ def test_one_device_over_three_dialects_is_one_device(site):
     assert [(row["component"], row["version"]) for row in versions] == [("app", "2.1.0"), ("mcu", "1.0.1"), ("wifi", "1.0.2")]
 
 
+def test_a_licensed_device_is_known_and_named_by_its_serial_number(site):
+    fog = Fog(site, site.product("bread-compact-ml307"))
+    site.admin.post("/api/v3/licences", {"serial": "SN 00-17", "key": "01" * 32}).must(201)
+    speaker = XiaozhiDevice(site)
+    speaker.headers |= {"Activation-Version": "2", "Serial-Number": "SN 00-17"}
+    site.admin.post("/api/v3/devices", {"name": speaker.name, "productId": fog.product}).must(201)
+    speaker.prove(speaker.check()["activation"]["challenge"], "SN 00-17", bytes.fromhex("01" * 32)).must(200)
+    fog.make(mac_range=["sn0017"])
+    assert fog.versions(device_id=speaker.name) == {0: "1.0.1"}, "it is named by what it has not told"
+    assert fog.states(speaker.name) == [("mcu", "notified")]
+    for name in ("dsn", "sn"):
+        assert fog.versions(**{name: "SN 00-17"}) == {0: "1.0.1"}
+    fog.tell("SN 00-17", mcu="1.0.1")
+    assert fog.states(speaker.name) == [("mcu", "succeeded")]
+    assert b"already runs" in site.operator.get(f"/api/v3/devices/{speaker.name}/explain", component="mcu").body
+    licence = site.admin.get("/api/v3/licences").json["items"][0]["id"]
+    site.admin.delete(f"/api/v3/licences/{licence}").must(204)
+    assert b"no range of rollout" in site.operator.get(f"/api/v3/devices/{speaker.name}/explain", component="mcu").body
+    assert fog.versions(device_id=speaker.name) == {}
+    assert fog.read(fog.report("SN 00-17", mcu="1.0.2"))[0] == 10000
+
+
 # Bytes that are elsewhere.
 
 

@@ -175,6 +175,24 @@ static void a_device_s_binding_and_facts_are_followed(void **state)
 }
 
 /* By a change, and by a full load. */
+static void the_serial_number_of_its_licence_is_followed(void **state)
+{
+	(void)state;
+	change("BEGIN; INSERT INTO licences (serial, key_sealed, encoding, device_id) VALUES ('SN 1', '', 'raw', 2), ('SN-2', '', 'raw', "
+	       "NULL);"
+	       " SELECT change_append('device', '{1,2}'), pg_notify('otad', ''); COMMIT");
+	assert_true(feed_wait(feed, 21, WAIT_MS));
+	for (int round = 0; round < 2; round++) {
+		fleet_read(fleet);
+		assert_ptr_equal(fleet_device_by_serial(fleet, "SN 1"), fleet_device(fleet, "d2"));
+		assert_null(fleet_device_by_serial(fleet, "SN-2"));
+		fleet_done(fleet);
+		change("SELECT change_append('device', '{}'), pg_notify('otad', '')");
+		assert_true(feed_wait(feed, 22 + round, WAIT_MS));
+	}
+}
+
+/* By a change, and by a full load. */
 static void what_its_components_run_is_followed(void **state)
 {
 	(void)state;
@@ -376,6 +394,7 @@ int main(void)
 		FOLLOWED(a_change_is_followed),
 		FOLLOWED(a_device_s_binding_and_facts_are_followed),
 		FOLLOWED(what_its_components_run_is_followed),
+		FOLLOWED(the_serial_number_of_its_licence_is_followed),
 		FOLLOWED(odd_texts_come_whole_through_a_full_load),
 		FOLLOWED(what_we_applied_ourselves_is_not_read_again),
 		FOLLOWED(it_is_not_quiet_while_rows_are_on_their_way),

@@ -36,8 +36,15 @@ static void write_keys(const char *path, const char *text)
 
 static void put_device(int64_t id, const char *name, int64_t epoch, bool blocked)
 {
-	struct fleet_device row = {
-		.id = id, .product_id = 1, .epoch = epoch, .blocked = blocked, .name = name, .mac = "", .version = "", .parts = ""};
+	struct fleet_device row = {.id = id,
+				   .product_id = 1,
+				   .epoch = epoch,
+				   .blocked = blocked,
+				   .name = name,
+				   .mac = "",
+				   .serial = "",
+				   .version = "",
+				   .parts = ""};
 	fleet_put_device_row(engine.fleet, &row);
 }
 

@@ -288,6 +288,73 @@ static void a_record_is_small(void **state)
 }
 
 /* More than a block of records and of names, and numbers that outgrow the bits that the small index of MACs began with. */
+static void a_serial_number_is_kept_behind_name_and_mac(void **state)
+{
+	(void)state;
+	struct device_entry *lamp = devices_put(d, 5, "lamp", 2);
+	struct device_entry *desk = devices_put(d, 6, "desk", 2);
+	assert_null(devices_by_serial(d, "SN-1"));
+	assert_string_equal(devices_serial(d, lamp), "");
+	assert_true(devices_set_serial(d, lamp, "SN-1") && devices_set_serial(d, desk, "SN-2"));
+	assert_ptr_equal(devices_by_serial(d, "SN-1"), lamp);
+	assert_ptr_equal(devices_by_serial(d, "SN-2"), desk);
+	assert_null(devices_by_serial(d, "SN-"));
+	assert_null(devices_by_serial(d, ""));
+	assert_true(devices_set_mac(d, lamp, "0000000000AA")); /* takes it away */
+	assert_null(devices_by_serial(d, "SN-1"));
+	assert_true(devices_set_serial(d, lamp, "SN-1") && devices_set_mac(d, lamp, "0000000000AA"));
+	assert_ptr_equal(devices_by_serial(d, "SN-1"), lamp);
+	assert_ptr_equal(devices_by_mac(d, "0000000000AA"), lamp);
+	assert_string_equal(devices_name(d, lamp), "lamp");
+	assert_true(devices_set_serial(d, lamp, "SN-1-AND-LONGER") && devices_set_serial(d, desk, ""));
+	assert_null(devices_by_serial(d, "SN-1"));
+	assert_null(devices_by_serial(d, "SN-2"));
+	assert_string_equal(devices_serial(d, by_name("lamp")), "SN-1-AND-LONGER");
+	assert_ptr_equal(devices_by_mac(d, "0000000000AA"), lamp);
+	devices_remove(d, 5);
+	assert_null(devices_by_serial(d, "SN-1-AND-LONGER"));
+}
+
+static void serials_agree_with_an_array_under_random_changes(void **state)
+{
+	(void)state;
+	static int serials[IDS]; /* 0 = none */
+	static int macs[IDS];
+	char text[40];
+	srand(3);
+	for (int i = 0; i < 40000; i++) {
+		int64_t id = 1 + rand() % (IDS - 1);
+		int kind = rand() % 4;
+		snprintf(text, sizeof text, "d%d", (int)id);
+		struct device_entry *e = devices_put(d, id, text, 1);
+		assert_non_null(e);
+		if (kind == 0) {
+			int mac = rand() % 3 ? (int)id + IDS * (rand() % 3) : 0;
+			snprintf(text, sizeof text, "%012X", mac);
+			assert_true(devices_set_mac(d, e, mac ? text : ""));
+			serials[id] = mac == macs[id] ? serials[id] : 0;
+			macs[id] = mac;
+		} else if (kind == 1) {
+			devices_remove(d, id);
+			serials[id] = macs[id] = 0;
+		} else {
+			serials[id] = rand() % 3 ? (int)id + IDS * (rand() % 5) : 0;
+			snprintf(text, sizeof text, "serial-%d", serials[id]);
+			assert_true(devices_set_serial(d, e, serials[id] ? text : ""));
+		}
+	}
+	for (int id = 1; id < IDS; id++) {
+		struct device_entry *e = devices_by_id(d, id);
+		snprintf(text, sizeof text, "serial-%d", serials[id]);
+		assert_true(!serials[id] || (e && devices_by_serial(d, text) == e));
+		assert_true(!e || strcmp(devices_serial(d, e), serials[id] ? text : "") == 0);
+		snprintf(text, sizeof text, "%012X", macs[id]);
+		assert_true(!macs[id] || (e && devices_by_mac(d, text) == e));
+		snprintf(text, sizeof text, "d%d", id);
+		assert_true(!e || strcmp(devices_name(d, e), text) == 0);
+	}
+}
+
 static void a_large_table_finds_all(void **state)
 {
 	(void)state;
@@ -393,6 +460,8 @@ int main(void)
 		TEST(a_device_keeps_its_name_when_its_mac_moves_it),
 		TEST(macs_agree_with_an_array_under_random_changes),
 		TEST(a_record_is_small),
+		TEST(a_serial_number_is_kept_behind_name_and_mac),
+		TEST(serials_agree_with_an_array_under_random_changes),
 		TEST(a_large_table_finds_all),
 		TEST(components_go_each_by_itself),
 		TEST(what_does_not_fit_into_a_set_is_unknown),

@@ -50,7 +50,8 @@ static void put(struct task t)
 static bool put_device(int64_t id, const char *name, const char *version)
 {
 	return fleet_put_device_row(
-		fleet, &(struct fleet_device){.id = id, .product_id = 1, .name = name, .mac = "", .version = version, .parts = ""});
+		fleet,
+		&(struct fleet_device){.id = id, .product_id = 1, .name = name, .mac = "", .serial = "", .version = version, .parts = ""});
 }
 
 static int setup(void **state)
@@ -86,6 +87,7 @@ static void a_row_sets_all_that_is_kept_of_a_device(void **state)
 				   .auto_update = true,
 				   .name = "esp-1",
 				   .mac = "94A9902C84B8",
+				   .serial = "SN-1",
 				   .version = "2.0",
 				   .parts = "mcu\x1f"
 					    "1.0"};
@@ -96,7 +98,10 @@ static void a_row_sets_all_that_is_kept_of_a_device(void **state)
 	assert_true(fleet_told(e) == UINT64_MAX);
 	assert_string_equal(fleet_device_version(fleet, e, "app"), "2.0");
 	assert_string_equal(fleet_device_version(fleet, e, "mcu"), "1.0");
-	row = (struct fleet_device){.id = 1, .product_id = 3, .epoch = 8, .name = "esp-1", .mac = "", .version = "", .parts = ""};
+	assert_ptr_equal(fleet_device_by_serial(fleet, "SN-1"), e);
+	assert_string_equal(fleet_device_serial(fleet, e), "SN-1");
+	row = (struct fleet_device){
+		.id = 1, .product_id = 3, .epoch = 8, .name = "esp-1", .mac = "", .serial = "", .version = "", .parts = ""};
 	assert_true(fleet_put_device_row(fleet, &row));
 	assert_null(fleet_device_by_mac(fleet, "94A9902C84B8"));
 	assert_true(e->epoch == 8 && !e->blocked && !e->bound && !e->auto_update && e->pin == 0);
@@ -113,6 +118,7 @@ static void a_row_does_not_take_back_what_is_still_to_be_written(void **state)
 				   .epoch = 8,
 				   .name = "esp-2",
 				   .mac = "",
+				   .serial = "",
 				   .version = "1.0",
 				   .parts = "mcu\x1f"
 					    "1",
@@ -139,7 +145,8 @@ static void a_row_that_was_passed_over_is_known_of_until_what_was_noted_is_writt
 {
 	(void)state;
 	const struct device_entry *e = fleet_device(fleet, "esp-2");
-	struct fleet_device same = {.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .version = "2.0", .parts = "", .told = 7};
+	struct fleet_device same = {
+		.id = e->id, .product_id = 3, .name = "esp-2", .mac = "", .serial = "", .version = "2.0", .parts = "", .told = 7};
 	struct fleet_device version = same;
 	struct fleet_device part = same;
 	struct fleet_device told = same;
