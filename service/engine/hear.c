@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "engine/evidence.h"
+#include "engine/notes.h"
 #include "engine/op.h"
 #include "engine/private.h"
 #include "engine/sign.h"
@@ -60,6 +61,9 @@ static bool hear(struct engine *e, const struct device_entry *entry, const struc
 		return false;
 	}
 	metrics_add(METRIC_REPORTS, 1);
+	if (report->kind == REPORT_VERSION) {
+		notes_pass(e, device_id, report->component, report->version);
+	}
 	/* behind the report, which may end the task; and what a device talks about it has */
 	if (hasten && report->kind == REPORT_VERSION && hasten != report->task_id) {
 		sign_hasten(e, device_id, hasten);

@@ -188,6 +188,18 @@ bool notes_put(struct engine *e, int64_t device_id, const char *component, const
 	return word != NULL;
 }
 
+void notes_pass(struct engine *e, int64_t device_id, const char *component, const char *version)
+{
+	fleet_read(e->fleet);
+	const struct device_entry *device = fleet_device_by_id(e->fleet, device_id);
+	bool noted = device && fleet_is_noted(device);
+	fleet_done(e->fleet);
+	if (noted && *version) {
+		notes_put(e, device_id, component,
+			  version); /* also where a flush has the older word in hand: this one is written after it */
+	}
+}
+
 bool notes_put_told(struct engine *e, int64_t device_id, const struct told *told)
 {
 	uint64_t fingerprint = told_fingerprint(told);

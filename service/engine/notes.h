@@ -22,6 +22,9 @@ void notes_free(struct notes **notes);
 /* Notes the version of a component; the snapshot shows it at once. */
 bool notes_put(struct engine *engine, int64_t device_id, const char *component, const char *version);
 
+/* This version goes into the database by another way, now: what is noted of the component and not written yet must not come after it. */
+void notes_pass(struct engine *engine, int64_t device_id, const char *component, const char *version);
+
 /* Notes what a device told of itself; the snapshot has its fingerprint at once. Copied. */
 bool notes_put_told(struct engine *engine, int64_t device_id, const struct told *told);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/err.h"
+#include "engine/notes.h"
 #include "engine/private.h"
 
 static _Atomic(uint16_t) *reports_of(const struct op *op)
@@ -77,6 +78,9 @@ static bool refuse(struct err *err)
 
 bool op_submit(struct op *op, struct err *err)
 {
+	if (op->kind == OP_OFFER) {
+		notes_pass(op->engine, op->device_id, op->in.offer.component, op->in.offer.version);
+	}
 	if (commit_submit(op->engine->commit, &op->base)) {
 		return true;
 	}

@@ -102,6 +102,11 @@ void fleet_set_online(const struct device_entry *e, bool online)
 	set_mark(e, DEVICE_ONLINE, online);
 }
 
+bool fleet_is_noted(const struct device_entry *e)
+{
+	return (__atomic_load_n(&e->marks, __ATOMIC_RELAXED) & DEVICE_NOTED) != 0;
+}
+
 bool fleet_set_noted(const struct device_entry *e, bool noted)
 {
 	return set_mark(e, noted ? DEVICE_NOTED : DEVICE_NOTED | DEVICE_PASSED, noted) & DEVICE_PASSED;

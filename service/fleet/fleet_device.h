@@ -30,6 +30,7 @@ void fleet_note_told(const struct device_entry *e, uint64_t told);
 /* What it told is still to be written: rows that are read until then do not take it back. At the end of that: was there one that said
  * something else? */
 bool fleet_set_noted(const struct device_entry *e, bool noted);
+bool fleet_is_noted(const struct device_entry *e);
 /* Returns how many seconds it had not been seen (INT64_MAX: never since the start). */
 int64_t fleet_seen(const struct device_entry *e, int64_t now_ms);
 /* Is it connected to the broker, as far as the broker tells? */
