@@ -22,12 +22,27 @@ static const struct device_entry *find(const struct fleet *f, const char *device
 	return text_to_u64(device, &id) ? fleet_device_by_id(f, (int64_t)id) : fleet_device(f, device);
 }
 
+static bool is_same(const struct reason *a, const struct reason *b)
+{
+	return a->id == b->id && a->number == b->number;
+}
+
+/* Is it a reason that has been told? A task and the order it came by may be refused for the same one. */
+static bool is_told(const struct decision *d, const struct decision_trace *trace, size_t place)
+{
+	bool told = is_same(&trace->reasons[place], &d->reason);
+	for (size_t i = 0; i < place && !told; i++) {
+		told = is_same(&trace->reasons[place], &trace->reasons[i]);
+	}
+	return told;
+}
+
 static void print(const struct decision *d, const struct decision_trace *trace, bool chinese, struct buf *out)
 {
 	reason_print(&d->reason, chinese, out);
 	buf_putc(out, '\n');
 	for (size_t i = 0; i < trace->count; i++) {
-		if (trace->reasons[i].id != d->reason.id || trace->reasons[i].number != d->reason.number) {
+		if (!is_told(d, trace, i)) {
 			reason_print(&trace->reasons[i], chinese, out);
 			buf_putc(out, '\n');
 		}

@@ -476,3 +476,14 @@ def test_explanations_name_the_range(shared, fog):
     fog.make(mac_range=["AA*", device])
     text = shared.operator.get(f"/api/v3/devices/{device}/explain", component="mcu").body.decode()
     assert f"the range {device.upper().replace('-', '')} of rollout" in text
+
+
+def test_explanations_say_each_reason_once(shared):
+    product = shared.product("p" + uuid.uuid4().hex[:12])
+    fog = Fog(shared, product)
+    device = shared.device("d" + uuid.uuid4().hex[:12], product, arrive=False)
+    shared.assign(shared.firmware(product, name=uuid.uuid4().hex), device).must(200)
+    device.poll().must(200)
+    fog.make()
+    lines = shared.operator.get(f"/api/v3/devices/{device.name}/explain", component="mcu").json["sentences"]["en"]
+    assert sum("for another component" in line for line in lines) == 1 and len(lines) == 2, lines
