@@ -1,6 +1,7 @@
 #include "config/config_check.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -188,6 +189,13 @@ static bool check_callbacks(const struct config *c, struct err *err)
 		       SECRET_MAX);
 }
 
+/* Asked of the file's reader: who starts the service, or checks for it. */
+static bool check_fetch_ca(const struct config *c, struct err *err)
+{
+	return c->fetch_ca_file[0] == '\0' || access(c->fetch_ca_file, R_OK) == 0 ||
+	       err_set(err, ERR_INVALID, "fetch_ca_file: %.256s: %s", c->fetch_ca_file, strerror(errno));
+}
+
 /* What a device can parse: it aborts at a scheme and at a port that is no number, and knows no IPv6 (protocols/xiaozhi.md 3, 4). */
 static bool check_endpoint(const struct config *c, struct err *err)
 {
@@ -225,6 +233,6 @@ bool config_check(struct config *c, struct err *err)
 	return check_http_address(c, err) && check_trusted_proxies(c, err) && check_public_url(c, err) && check_log(c, err) &&
 	       check_tls(c, err) && check_mqtt_tls(c, err) && check_hook_secret(c, err) &&
 	       check_not_empty("mqtt_host", c->mqtt_host, err) && check_not_empty("mqtt_client_id", c->mqtt_client_id, err) &&
-	       check_client_id(c->mqtt_client_id, err) && check_callbacks(c, err) && check_endpoint(c, err) && check_xiaozhi(c, err) &&
-	       check_not_empty("cache_dir", c->cache_dir, err);
+	       check_client_id(c->mqtt_client_id, err) && check_callbacks(c, err) && check_fetch_ca(c, err) && check_endpoint(c, err) &&
+	       check_xiaozhi(c, err) && check_not_empty("cache_dir", c->cache_dir, err);
 }

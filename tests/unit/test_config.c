@@ -142,6 +142,7 @@ static void faults_are_named_by_file_line_and_key(void **state)
 		{"mqtt_tls = yes\n", "mqtt_tls: \"yes\" is neither on nor off"},
 		{"mqtt_tls = on\nmqtt_host = ::1\n", "mqtt_host: with mqtt_tls it must be a name or an IPv4 address"},
 		{"mqtt_ca_file = ca.pem\n", "mqtt_ca_file: is set, but mqtt_tls is off"},
+		{"fetch_ca_file = /nowhere/ca.pem\n", "fetch_ca_file: /nowhere/ca.pem: No such file or directory"},
 		{"http_port = 80a\n", "http_port: \"80a\" is not a whole number"},
 		{"http_port =\n", "http_port: \"\" is not a whole number"},
 		{"http_port = 99999999999999999999\n", "is not a whole number"},
