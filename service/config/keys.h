@@ -17,7 +17,7 @@
 	X(http_idle_timeout, time, "60s", 1000, 3600000, 0, "a connection without traffic for this long is closed")            \
 	X(upload_max, size, "200MB", 1024, 4294967296, 0, "largest firmware file an operator may upload")                      \
 	X(import_hosts, text, "", 0, 0, 1,                                                                                     \
-	  "hosts from which files may be imported: name, name:port, *.name, commas between; empty = none")                     \
+	  "hosts from which files may be imported (never loopback): name, name:port, *.name, commas between; empty = none")    \
 	X(import_timeout, time, "10m", 1000, 86400000, 1, "how long the server of an imported file may take for it")           \
 	X(fetch_ca_file, text, "", 0, 0, 1, "CA certificates (PEM) of https hosts the service asks; empty = the system's")     \
 	X(trusted_proxies, text, "", 0, 0, 0, "addresses or CIDR blocks whose X-Forwarded-For counts, comma-separated")        \
@@ -62,7 +62,8 @@
 	  "URLs that are told of direct uploads if the form asks for it, commas between; empty = nobody is called")            \
 	X(callback_secret, secret, "", 0, 0, 1, "signs what they are told (better: callback_secret_file)")                     \
 	X(callback_secret_file, text, "", 0, 0, 1, "file whose first line is it: 16 to 128 printable characters")              \
-	X(timezone, text, "Asia/Shanghai", 0, 0, 0, "zone of the clock that Xiaozhi devices are given, as in zoneinfo")        \
+	X(timezone, text, "Asia/Shanghai", 0, 0, 0,                                                                            \
+	  "zone of the clock that Xiaozhi devices are given, and of times in /api/v1, as in zoneinfo")                         \
 	X(resend_min, time, "10s", 100, 3600000, 1, "first repetition of an unanswered push; doubles up to resend_max")        \
 	X(resend_max, time, "10m", 100, 86400000, 1, "longest wait between two repetitions of a push")                         \
 	X(task_ttl, time, "30d", 1000, 15552000000, 0, "a task that never reached its device is given up after this")          \
