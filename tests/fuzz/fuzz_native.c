@@ -75,7 +75,7 @@ static cJSON *show(const struct native_noun *noun, const union native_row *row)
 	return json;
 }
 
-/* Drops what only the service writes, and what is empty (where a client would leave it out). */
+/* Drops what only the service writes, and what is empty or 0 (where a client would leave it out). */
 static void keep_writable(cJSON *json, const char *const *writable)
 {
 	cJSON *next;
@@ -85,7 +85,8 @@ static void keep_writable(cJSON *json, const char *const *writable)
 		for (const char *const *name = writable; *name; name++) {
 			keep |= strcmp(*name, member->string) == 0;
 		}
-		if (!keep || (cJSON_IsString(member) && !*member->valuestring)) {
+		bool unset = (cJSON_IsString(member) && !*member->valuestring) || (cJSON_IsNumber(member) && member->valuedouble == 0);
+		if (!keep || unset) {
 			cJSON_Delete(cJSON_DetachItemViaPointer(json, member));
 		}
 	}
