@@ -178,6 +178,14 @@ static bool create(struct db *db, struct admin_write *write, void *noun, struct 
 	return true;
 }
 
+/* Or is what it is to be named by another device's client id? */
+static bool check_it_exists(struct worker *w, const struct device *device, struct err *err)
+{
+	bool there = false;
+	return ADMIN_READ(w, err, store_device_is_there(db, device->name, device->mac, &there, err)) &&
+	       (there || err_set(err, ERR_CONFLICT, "this device_id is the clientId of another device"));
+}
+
 /* Another one has made it a moment ago, here or on another replica: the snapshot shows it soon. */
 static bool wait_until_shown(struct engine *e, const struct parts_ask *ask)
 {
@@ -206,6 +214,9 @@ bool registration_make(struct engine *e, struct worker *w, const struct actor *a
 	if (admin_frame_write(&frame, &write, create, &r, &why)) {
 		metrics_add(METRIC_REGISTRATIONS, 1);
 		return true;
+	}
+	if (why.kind == ERR_EXISTS && !check_it_exists(w, &device, err)) {
+		return false; /* and counts: or this could be had for ever */
 	}
 	throttle_give_back(THROTTLE_REGISTER, actor->address);
 	if (r.full) {

@@ -25,7 +25,8 @@ bool registration_find(struct engine *engine, const struct parts_ask *ask, struc
 bool registration_is_open(struct engine *engine, int64_t product_id, const char *address, struct err *err);
 
 /* Registers ids[0] as a device of the product, by its MAC if it is one; also if it is there already. The snapshot then shows it.
- * ERR_INVALID: it can be no name. ERR_CONFLICT: its product has as many as it may, or its address has registered too many. */
+ * ERR_INVALID: it can be no name. ERR_CONFLICT: its product has as many as it may, its address has registered too many, or another
+ * device has this as its client id. */
 bool registration_make(struct engine *engine, struct worker *worker, const struct actor *actor, const struct parts_ask *ask,
 		       int64_t product_id, struct err *err);
 

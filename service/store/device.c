@@ -309,6 +309,17 @@ bool store_device_find(struct db *db, const char *name, struct device *out, stru
 	return true;
 }
 
+bool store_device_is_there(struct db *db, const char *name, const char *mac, bool *out, struct err *err)
+{
+	static const struct sql select = {"device_is_there", "SELECT EXISTS (SELECT FROM devices WHERE name = $1 OR mac = $2)"};
+	struct sql_args a = {0};
+	sql_text(&a, name);
+	sql_text_or_null(&a, mac);
+	scoped_result PGresult *r = sql_query(db, &select, &a, err);
+	*out = r && sql_get_bool(r, 0, 0);
+	return r != NULL;
+}
+
 bool store_device_list(struct db *db, const struct page *page, struct device **out, size_t *count, struct err *err)
 {
 	static const struct sql select = {

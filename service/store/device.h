@@ -34,6 +34,8 @@ bool store_device_get(struct db *db, int64_t id, struct device *out, struct err 
 /* What its components run, by their names: at most DEVICE_VERSIONS_MAX. */
 bool store_device_versions(struct db *db, int64_t id, struct device_version *out, size_t *count, struct err *err);
 bool store_device_find(struct db *db, const char *name, struct device *out, struct err *err);
+/* Is there one of this name, or of this MAC ("" = none)? */
+bool store_device_is_there(struct db *db, const char *name, const char *mac, bool *out, struct err *err);
 /* *out is malloc'd, the caller frees it. */
 bool store_device_list(struct db *db, const struct page *page, struct device **out, size_t *count, struct err *err);
 

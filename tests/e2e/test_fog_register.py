@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import pytest
 
@@ -136,6 +137,20 @@ def test_the_same_device_at_once_is_one(site):
     assert outcomes(fog, answers) == (6, set())
     assert site.db.rows("SELECT name, mac FROM devices") == [("c8_93_46_40_4a_b2", "C89346404AB2")]
     assert site.db.value("SELECT registered FROM products WHERE id = %s", fog.product) == 1 == count(site, "made")
+
+
+@pytest.mark.config(register_per_address=30)
+def test_who_takes_another_s_client_id_for_a_name_holds_up_nobody(site):
+    fog = opened(site)
+    other = site.product("other")
+    site.admin.post("/api/v3/devices", {"name": "n1", "clientId": "taken", "productId": other}).must(201)
+    began = time.monotonic()
+    answers = all_at_once(20, lambda i: [come(fog, "taken")])
+    site.viewer.get("/api/v3/devices/n1").must(200)
+    assert time.monotonic() - began < 3, "no worker waits for a device that will never be there"
+    assert outcomes(fog, answers) == (0, {(10000, "this device_id is the clientId of another device")})
+    assert fog.read([come(fog, "taken") for _ in range(12)][-1]) == (10000, ADDRESS), "these count, too"
+    assert site.db.value("SELECT count(*) FROM devices") == 1 and site.db.value("SELECT sum(registered) FROM products") == 0
 
 
 def test_a_limit_out_of_bounds_is_refused(site):
