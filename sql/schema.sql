@@ -876,6 +876,7 @@ CREATE TABLE public.tasks (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     ended_at timestamp with time zone,
+    turns integer DEFAULT 0 NOT NULL,
     CONSTRAINT tasks_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'notified'::text, 'accepted'::text, 'downloading'::text, 'downloaded'::text, 'installing'::text, 'succeeded'::text, 'failed'::text, 'timed_out'::text, 'cancelled'::text, 'superseded'::text, 'rejected'::text, 'skipped'::text, 'unconfirmed'::text])))
 )
 WITH (fillfactor='70');

@@ -113,7 +113,8 @@ static bool fill(struct engine *e, const struct parts_who *who, const struct can
 /* Something is for the part, and newer, but not to be offered now. */
 static bool is_wait(enum reason_id id)
 {
-	return id == REASON_OFFER_CAP || id == REASON_ROLLED_BACK || id == REASON_WITHDRAWN || id == REASON_OUTRANKED;
+	return id == REASON_OFFER_CAP || id == REASON_TURN_CAP || id == REASON_ROLLED_BACK || id == REASON_WITHDRAWN ||
+	       id == REASON_OUTRANKED;
 }
 
 struct looking {

@@ -32,6 +32,7 @@ bool standing_candidate(const struct fleet *f, const struct standing_rollout *s,
 				  .state = past.state,
 				  .code = past.rolled_back ? "rolled_back" : "",
 				  .offers = task_offers_had(past.state, past.offers),
+				  .turns = past.task_id ? task_turns_had(past.state, past.turns) : 0,
 				  .outranked = past.outranked,
 				  .ranked = s->ranked,
 				  .stage = s->stage,
@@ -62,6 +63,7 @@ static void take_rows(const struct batch *b, const struct op *op, const struct s
 	int64_t had = counts ? task_offers_had(mine->state, mine->offers) : 0;
 	if (counts && had >= c->offers) {
 		c->offers = had;
+		c->turns = task_turns_had(mine->state, mine->turns);
 		c->state = mine->state;
 		c->code = mine->code;
 	}
@@ -72,8 +74,8 @@ static void take_rows(const struct batch *b, const struct op *op, const struct s
 	}
 }
 
-/* Decides again. Answers whether it is still to be offered; *offers: how many it has had. */
-static bool decide_again(const struct batch *b, const struct op *op, const char *version, int64_t *offers)
+/* Decides again. Answers whether it is still to be offered; task: what it has had before is set. */
+static bool decide_again(const struct batch *b, const struct op *op, const char *version, struct task *task)
 {
 	struct candidate c;
 	struct fleet *f = b->engine->fleet;
@@ -89,7 +91,8 @@ static bool decide_again(const struct batch *b, const struct op *op, const char 
 		take_rows(b, op, s, &c);
 		offered = decide(&facts, &c, 1, b->now_ms, NULL).offer != NULL;
 		outranked = c.outranked;
-		*offers = c.offers;
+		task->offers = c.offers;
+		task->turns = c.turns;
 	}
 	fleet_done(f);
 	if (outranked) { /* remembered, so that the next poll is an idle one */
@@ -131,7 +134,7 @@ void batch_offer(struct batch *b, struct op *op)
 	struct task task = {.rollout_id = op->rollout_id, .device_id = op->device_id, .firmware_id = in->firmware_id, .way = WAY_STANDING};
 	text_copy(task.component, sizeof task.component, in->component);
 	batch_present_version(b, op->device_id, in->component, task.source_version);
-	if (!decide_again(b, op, in->as_told ? in->version : task.source_version, &task.offers)) {
+	if (!decide_again(b, op, in->as_told ? in->version : task.source_version, &task)) {
 		return;
 	}
 	task.offers++;

@@ -177,6 +177,7 @@ void fleet_note_past(struct fleet *f, const struct task *t)
 		struct standing_past past = {.task_id = t->id,
 					     .made_ms = t->created_ms,
 					     .offers = t->offers,
+					     .turns = t->turns,
 					     .state = t->state,
 					     .rolled_back = t->state == TASK_FAILED && strcmp(t->code, "rolled_back") == 0};
 		standings_note(f->standings, t->rollout_id, t->device_id, &past);

@@ -5,7 +5,7 @@
 
 #include "common/text.h"
 
-enum { OFFERS_KEPT = 255 };
+enum { COUNT_KEPT = 255 };
 
 struct standings {
 	struct map by_id;
@@ -17,6 +17,7 @@ struct standings {
 struct record {
 	int64_t task_id;
 	uint8_t offers;
+	uint8_t turns;
 	uint8_t state;
 	bool rolled_back;
 	bool outranked;
@@ -94,6 +95,7 @@ struct standing_past standings_past(const struct standing_rollout *standing, int
 	}
 	return (struct standing_past){.task_id = r->task_id,
 				      .offers = r->offers,
+				      .turns = r->turns,
 				      .state = (enum task_state)r->state,
 				      .rolled_back = r->rolled_back,
 				      .outranked = r->outranked};
@@ -208,6 +210,11 @@ static int rank(enum task_state state)
 	return state == TASK_SUCCEEDED ? 2 : task_state_is_live(state) ? 0 : 1;
 }
 
+static uint8_t count(int64_t n)
+{
+	return (uint8_t)(n < COUNT_KEPT ? n : COUNT_KEPT);
+}
+
 bool standings_note(struct standings *s, int64_t rollout_id, int64_t device_id, const struct standing_past *past)
 {
 	struct record *r = record_of(s, rollout_id, device_id, past->made_ms);
@@ -218,7 +225,8 @@ bool standings_note(struct standings *s, int64_t rollout_id, int64_t device_id, 
 		return true;
 	}
 	*r = (struct record){.task_id = past->task_id,
-			     .offers = (uint8_t)(past->offers < OFFERS_KEPT ? past->offers : OFFERS_KEPT),
+			     .offers = count(past->offers),
+			     .turns = count(past->turns),
 			     .state = (uint8_t)past->state,
 			     .rolled_back = past->rolled_back,
 			     .outranked = r->outranked};

@@ -38,6 +38,7 @@ struct standing_past {
 	int64_t task_id; /* 0 = none yet */
 	int64_t made_ms; /* noted, not kept */
 	int64_t offers;  /* tasks of it the device has had, this one included */
+	int64_t turns;   /* those before it that gave way */
 	enum task_state state;
 	bool rolled_back;
 	bool outranked; /* a newer order for the device alone has brought it elsewhere */

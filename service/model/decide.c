@@ -94,6 +94,9 @@ static enum reason_id judge_standing(const struct device_facts *facts, const str
 	if (c->offers > 0 && c->state == TASK_FAILED && strcmp(c->code, "rolled_back") == 0) {
 		return REASON_ROLLED_BACK;
 	}
+	if (c->turns >= STANDING_TURNS_MAX) {
+		return REASON_TURN_CAP;
+	}
 	return c->offers >= STANDING_OFFERS_MAX ? REASON_OFFER_CAP : REASON_STANDING;
 }
 

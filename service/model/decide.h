@@ -15,7 +15,8 @@
 
 struct told; /* model/told.h */
 
-enum { STANDING_OFFERS_MAX = 3 };
+/* Of one standing rollout to one device: offers, and besides them such that gave way to another before the device had begun. */
+enum { STANDING_OFFERS_MAX = 3, STANDING_TURNS_MAX = 30 };
 
 /* What a product asks of devices that tell what board they are. */
 struct product_needs {
@@ -45,6 +46,7 @@ struct candidate {
 	const char *called;                /* STANDING: the version name it is offered under; NULL or "" = version */
 	bool outranked;                    /* STANDING: a newer order for the device alone has brought it elsewhere */
 	int64_t offers;                    /* STANDING: tasks of it this device has had since the rollout was ordered (again) */
+	int64_t turns;                     /* STANDING: and such that gave way */
 	bool push;                         /* TASK: of a push order, which also brings back what is older */
 	const struct firmware *firmware;   /* asked for with board facts only; NULL: offered to no such device */
 	const struct product_needs *needs; /* of the device's product; the same */

@@ -20,6 +20,8 @@ struct buf;
 	R(ENDED, "ended", "rollout {n} has ended", "发布 {n} 已结束")                                                                  \
 	R(ON_TARGET, "on_target", "the device already runs what rollout {n} brings", "设备已是发布 {n} 的目标版本")                    \
 	R(OFFER_CAP, "offer_cap", "rollout {n} was offered three times without success", "发布 {n} 已提供三次仍未成功")                \
+	R(TURN_CAP, "turn_cap", "rollout {n} gave way to others thirty times before the device began; it must be ordered again",       \
+	  "发布 {n} 在设备开始前已三十次让位给其他发布,需重新下发")                                                                    \
 	R(ROLLED_BACK, "rolled_back", "the device rolled back from rollout {n}; an operator must order it again",                      \
 	  "设备已从发布 {n} 回滚,需操作员重新下发")                                                                                    \
 	R(WITHDRAWN, "withdrawn", "an operator cancelled rollout {n} for this device; it must be ordered again",                       \

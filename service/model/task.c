@@ -75,6 +75,11 @@ int64_t task_offers_had(enum task_state state, int64_t offers)
 	return state == TASK_SUPERSEDED && offers > 0 ? offers - 1 : offers;
 }
 
+int64_t task_turns_had(enum task_state state, int64_t turns)
+{
+	return state == TASK_SUPERSEDED ? turns + 1 : turns;
+}
+
 bool task_state_is_sendable(enum task_state state)
 {
 	return ((UNTOLD | S(DOWNLOADING)) >> state) & 1u;

@@ -73,6 +73,7 @@ struct task {
 	struct coverage got;
 	bool fetched;
 	int64_t offers;
+	int64_t turns; /* STANDING: tasks of the rollout before it that gave way (task_turns_had()) */
 	int64_t rev;
 	int64_t created_ms;
 	int64_t updated_ms;
@@ -96,6 +97,8 @@ const struct task_edge *task_edge_find(enum task_state from, enum task_event eve
 /* The offers of a standing rollout that its latest task says the device has had: one that gave way to another before the device had begun
  * was none. */
 int64_t task_offers_had(enum task_state state, int64_t offers);
+/* And of those that gave way, how many there have been. */
+int64_t task_turns_had(enum task_state state, int64_t turns);
 
 /* Takes the edge, if there is one: sets state, stage (of the state left, where the new one is failed or timed_out), code, rev, updated_ms,
  * ended_ms. Returns the edge, or NULL when nothing changed. code may be "". */

@@ -444,7 +444,7 @@ bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *
 	return run_load(db, &tasks, load, &(struct task_row_fn){row}, err);
 }
 
-static const struct sql past = {"load_past", "SELECT t.id, t.device_id, t.offers, t.state, t.code, " SQL_MS(
+static const struct sql past = {"load_past", "SELECT t.id, t.device_id, t.offers, t.turns, t.state, t.code, " SQL_MS(
 						     "t.created_at") " FROM tasks t WHERE t.rollout_id = $2"
 								     " AND t.way <> 'push' AND t.id > $1 ORDER BY t.id LIMIT 5000"};
 
@@ -464,9 +464,10 @@ bool store_load_past(struct db *db, int64_t rollout_id, void *ctx, void (*row)(v
 			t.id = sql_get_i64(r, i, 0);
 			t.device_id = sql_get_i64(r, i, 1);
 			t.offers = sql_get_i64(r, i, 2);
-			task_state_parse(sql_get_text(r, i, 3), &t.state);
-			sql_copy_text(r, i, 4, t.code, sizeof t.code);
-			t.created_ms = sql_get_i64(r, i, 5);
+			t.turns = sql_get_i64(r, i, 3);
+			task_state_parse(sql_get_text(r, i, 4), &t.state);
+			sql_copy_text(r, i, 5, t.code, sizeof t.code);
+			t.created_ms = sql_get_i64(r, i, 6);
 			row(ctx, &t);
 		}
 		if (n < PAGE) {

@@ -77,7 +77,7 @@ typedef void store_range_row(void *ctx, int64_t product_id, int64_t rollout_id, 
 bool store_load_ranges(struct db *db, const struct load *load, store_range_row *row, struct err *err);
 /* Active passive assignments and standing rollouts, and standing ones that have ended while tasks of them go on. */
 bool store_load_rollouts(struct db *db, const struct load *load, void (*row)(void *ctx, const struct rollout *), struct err *err);
-/* All tasks of a standing rollout, ascending: id, rollout_id, device_id, way, offers, state, code and created_ms are set. */
+/* All tasks of a standing rollout, ascending: id, rollout_id, device_id, way, offers, turns, state, code and created_ms are set. */
 bool store_load_past(struct db *db, int64_t rollout_id, void *ctx, void (*row)(void *ctx, const struct task *), struct err *err);
 /* By ids: in any state. All: live ones only. */
 bool store_load_tasks(struct db *db, const struct load *load, void (*row)(void *ctx, const struct task *), struct err *err);

@@ -17,10 +17,11 @@ void rows_task(const PGresult *r, int row, struct task *t)
 		.firmware_id = sql_get_i64(r, row, 3),
 		.fetched = sql_get_bool(r, row, 13),
 		.offers = sql_get_i64(r, row, 14),
-		.rev = sql_get_i64(r, row, 15),
-		.created_ms = sql_get_i64(r, row, 16),
-		.updated_ms = sql_get_i64(r, row, 17),
-		.ended_ms = sql_get_i64(r, row, 18),
+		.turns = sql_get_i64(r, row, 15),
+		.rev = sql_get_i64(r, row, 16),
+		.created_ms = sql_get_i64(r, row, 17),
+		.updated_ms = sql_get_i64(r, row, 18),
+		.ended_ms = sql_get_i64(r, row, 19),
 	};
 	rollout_way_parse(sql_get_text(r, row, 4), &t->way);
 	sql_copy_text(r, row, 5, t->component, sizeof t->component);

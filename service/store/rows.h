@@ -12,11 +12,11 @@ struct rollout;
 struct task;
 
 /* Of tasks, under the name t. */
-#define TASK_COLUMNS                                                                                                               \
-	"t.id, t.rollout_id, t.device_id, t.firmware_id, t.way, t.component, t.state, t.stage, t.code, t.token, t.source_version," \
-	" t.seen_version, t.got, t.fetched, t.offers, t.rev, " SQL_MS("t.created_at") ", " SQL_MS("t.updated_at") ", " SQL_MS(     \
+#define TASK_COLUMNS                                                                                                                    \
+	"t.id, t.rollout_id, t.device_id, t.firmware_id, t.way, t.component, t.state, t.stage, t.code, t.token, t.source_version,"      \
+	" t.seen_version, t.got, t.fetched, t.offers, t.turns, t.rev, " SQL_MS("t.created_at") ", " SQL_MS("t.updated_at") ", " SQL_MS( \
 		"t.ended_at")
-enum { TASK_COLUMN_COUNT = 19 };
+enum { TASK_COLUMN_COUNT = 20 };
 void rows_task(const PGresult *r, int row, struct task *out);
 
 /* Of firmware f LEFT JOIN artifacts a USING (sha256). */

@@ -173,19 +173,20 @@ bool store_rollouts_end(struct db *db, const int64_t *ids, size_t n, const char 
 
 static const struct sql insert_tasks = {
 	"tasks_insert", "INSERT INTO tasks (id, rollout_id, device_id, firmware_id, way, component, state, code, token, "
-			"source_version, rev, created_at, updated_at, ended_at, offers)"
+			"source_version, rev, created_at, updated_at, ended_at, offers, turns)"
 			" OVERRIDING SYSTEM VALUE SELECT id, rollout, device, firmware, way, component, state, code, "
 			"token::uuid, source, rev, " SQL_TIME("created") ", " SQL_TIME("updated") ", " SQL_TIME(
-				"ended") ", offers FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], "
+				"ended") ", offers, turns FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], "
 					 "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[],"
-					 " $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::int[])"
+					 " $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::int[], $16::int[])"
 					 " u(id, rollout, device, firmware, way, component, state, code, token, source, "
-					 "rev, created, updated, ended, offers)"};
+					 "rev, created, updated, ended, offers, turns)"};
 
 bool store_tasks_insert(struct db *db, const struct task *const *tasks, size_t n, struct err *err)
 {
-	struct sql_list l[15];
-	for (size_t c = 0; c < 15; c++) {
+	enum { TASK_LISTS = 16 };
+	struct sql_list l[TASK_LISTS];
+	for (size_t c = 0; c < TASK_LISTS; c++) {
 		sql_list_init(&l[c]);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -205,8 +206,9 @@ bool store_tasks_insert(struct db *db, const struct task *const *tasks, size_t n
 		sql_list_ms(&l[12], t->updated_ms);
 		sql_list_ms(&l[13], t->ended_ms);
 		sql_list_i64(&l[14], t->offers);
+		sql_list_i64(&l[15], t->turns);
 	}
-	return sql_run_lists(db, &insert_tasks, l, 15, err);
+	return sql_run_lists(db, &insert_tasks, l, TASK_LISTS, err);
 }
 
 static const struct sql update_tasks = {

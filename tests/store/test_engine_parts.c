@@ -138,7 +138,7 @@ static void a_stranger_is_offered_without_a_task(void **state)
 }
 
 /* With a serial number that a file in test names. */
-static void check_as_tester(const char *device)
+static struct checked ask_as_tester(const char *device)
 {
 	struct checked c = {.done = {.done = false}};
 	struct parts_ask ask = ask_of(device, "1.0", "2.0");
@@ -146,6 +146,12 @@ static void check_as_tester(const char *device)
 	parts_check(r->engine, &ask, answered, &c);
 	answer_wait(&c.done);
 	assert_done(c.done, ERR_NONE);
+	return c;
+}
+
+static void check_as_tester(const char *device)
+{
+	struct checked c = ask_as_tester(device);
 	assert_true(c.answer.offers[0].offered);
 	assert_string_equal(c.answer.offers[0].version, "3.0");
 	assert_string_equal(c.answer.offers[0].url, "https://x.example/3.bin");
@@ -170,6 +176,25 @@ static void what_gave_way_counts_as_no_offer(void **state)
 		check_as_tester(device);
 	}
 	assert_int_equal(site_number("SELECT max(offers) FROM tasks WHERE device_id = %" PRId64, site_id(device)), 1);
+}
+
+/* Who makes a device look like one, then like another, must not fill the table. */
+static void there_are_only_so_many_turns(void **state)
+{
+	(void)state;
+	const char *device = site_device();
+	for (int i = 0; i < STANDING_TURNS_MAX + STANDING_OFFERS_MAX; i++) {
+		check(device, "1.0", "2.0");
+		ask_as_tester(device);
+	}
+	int64_t tasks = site_number("SELECT count(*) FROM tasks WHERE device_id = %" PRId64, site_id(device));
+	assert_in_range(tasks, STANDING_TURNS_MAX, 2 * (STANDING_TURNS_MAX + 1));
+	for (int i = 0; i < 3; i++) {
+		check(device, "1.0", "2.0");
+		ask_as_tester(device);
+	}
+	assert_int_equal(site_number("SELECT count(*) FROM tasks WHERE device_id = %" PRId64, site_id(device)), tasks);
+	assert_int_equal(site_number("SELECT max(turns) FROM tasks WHERE device_id = %" PRId64, site_id(device)), STANDING_TURNS_MAX - 1);
 }
 
 static void what_an_operator_cancelled_is_not_offered_again(void **state)
@@ -249,6 +274,7 @@ int main(void)
 		SITE_TEST(a_stranger_is_offered_without_a_task),
 		SITE_TEST(a_task_that_has_not_begun_gives_way_to_a_higher_file),
 		SITE_TEST(what_gave_way_counts_as_no_offer),
+		SITE_TEST(there_are_only_so_many_turns),
 		SITE_TEST(what_an_operator_cancelled_is_not_offered_again),
 		SITE_TEST(an_idle_check_s_versions_are_noted),
 		SITE_TEST(a_check_s_version_turns_a_task_that_was_given_up),

@@ -143,6 +143,18 @@ static void a_standing_rollout_is_offered_three_times(void **state)
 	assert_int_equal(offered(&c, 1), 9);
 }
 
+static void what_gave_way_is_offered_again_thirty_times(void **state)
+{
+	(void)state;
+	struct candidate c = standing(9, "2.0");
+	c.state = TASK_SUPERSEDED;
+	c.turns = task_turns_had(TASK_SUPERSEDED, 28);
+	assert_int_equal(offered(&c, 1), 9);
+	c.turns = task_turns_had(TASK_SUPERSEDED, c.turns);
+	assert_refused(c, REASON_TURN_CAP);
+	assert_int_equal(task_turns_had(TASK_NOTIFIED, 7), 7);
+}
+
 static void a_standing_rollout_may_be_called_otherwise_than_its_firmware(void **state)
 {
 	(void)state;
@@ -436,6 +448,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_offered_without_a_reason_for_it),
 		cmocka_unit_test(a_standing_rollout_skips_devices_that_are_on_target),
 		cmocka_unit_test(a_standing_rollout_is_offered_three_times),
+		cmocka_unit_test(what_gave_way_is_offered_again_thirty_times),
 		cmocka_unit_test(a_standing_rollout_may_be_called_otherwise_than_its_firmware),
 		cmocka_unit_test(a_device_that_tells_no_version_is_not_brought_there_twice),
 		cmocka_unit_test(what_an_operator_wants_of_one_device_stands_above_a_standing_rollout),
