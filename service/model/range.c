@@ -120,7 +120,8 @@ static bool take_prefix(const char *text, size_t len, struct range *out, struct 
 	}
 	out->kind = RANGE_PREFIX;
 	return take(text, len - 1, out->head, &n, err) &&
-	       (n > 0 || err_set(err, ERR_EMPTY, "\"*\" has nothing before the *; no entries at all mean the whole product"));
+	       (n > 0 ||
+		err_set(err, ERR_EMPTY, "\"*\" has nothing before the *; an online file without entries is for the whole product"));
 }
 
 static bool take_mac(const char *text, size_t len, char out[MAC_SIZE], struct err *err)
