@@ -39,6 +39,9 @@ bool fog_body_read(struct fog_body *out, const char *type, const char *body, siz
 		return err_set(err, ERR_INVALID,
 			       "the body must be application/json, application/x-www-form-urlencoded or multipart/form-data");
 	}
+	if (begins_as_json(body, len)) { /* of which curl -d says that it is a form */
+		return err_set(err, ERR_INVALID, "the body is JSON, but its Content-Type says that it is a form: send application/json");
+	}
 	return http_fields_read(&out->form, type, body, len, FIELDS_MAX, err);
 }
 

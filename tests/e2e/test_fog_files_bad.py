@@ -136,6 +136,10 @@ def test_a_body_that_is_not_what_it_says(fog, headers, body):
     refused(fog, "PUT", str(made["id"]), 10000, body, headers)
 
 
+def test_json_that_is_called_a_form_is_told_so(fog):
+    assert "the body is JSON" in refused(fog, "POST", "", 10000, json.dumps(MADE).encode(), FORM)
+
+
 def test_a_file_where_a_field_belongs(fog):
     parts = PARTS_BODY.replace(b'name="file_url"', b'name="file_url"; filename="a.bin"')
     assert "file" in refused(fog, "POST", "", 10000, parts, PARTS)
