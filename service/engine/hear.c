@@ -56,14 +56,14 @@ static bool hear(struct engine *e, const struct device_entry *entry, const struc
 		metrics_add(METRIC_REPORTS_DROPPED, 1);
 		return err_set(err, ERR_BUSY, "too many reports of this device are waiting: repeat it in a moment");
 	}
+	if (report->kind == REPORT_VERSION) { /* before: once it is answered, the next word may come */
+		notes_pass(e, device_id, report->component, report->version);
+	}
 	if (!evidence_submit_after(e, op->task_id, op, err)) {
 		metrics_add(METRIC_REPORTS_DROPPED, 1);
 		return false;
 	}
 	metrics_add(METRIC_REPORTS, 1);
-	if (report->kind == REPORT_VERSION) {
-		notes_pass(e, device_id, report->component, report->version);
-	}
 	/* behind the report, which may end the task; and what a device talks about it has */
 	if (hasten && report->kind == REPORT_VERSION && hasten != report->task_id) {
 		sign_hasten(e, device_id, hasten);
