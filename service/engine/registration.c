@@ -58,10 +58,11 @@ static const struct {
 	[WHY_ADDRESS] = {"address", METRIC_REGISTRATIONS_ADDRESS, "too many new devices from this address; try again in an hour"},
 };
 
-/* address "" = whichever */
-static void name_gate(int64_t product_id, const char *address, char out[WHO_SIZE])
+/* A product's gate, or what of it was audited. An address's gate is named by the address alone: so an IPv6 one is its /64's, as its count.
+ */
+static void name_product(int64_t product_id, const char *what, char out[WHO_SIZE])
 {
-	snprintf(out, WHO_SIZE, "%" PRId64 " %s", product_id, address);
+	snprintf(out, WHO_SIZE, "%" PRId64 " %s", product_id, what);
 }
 
 static bool refuse(enum why why, struct err *err)
@@ -72,15 +73,13 @@ static bool refuse(enum why why, struct err *err)
 
 bool registration_is_open(struct engine *e, int64_t product_id, const char *address, struct err *err)
 {
-	char all[WHO_SIZE];
-	char his[WHO_SIZE];
+	char product[WHO_SIZE];
 	(void)e;
-	name_gate(product_id, "", all);
-	name_gate(product_id, address, his);
-	if (throttle_counts(THROTTLE_REGISTER_SHUT, all, now())) {
+	name_product(product_id, "", product);
+	if (throttle_counts(THROTTLE_REGISTER_SHUT, product, now())) {
 		return refuse(WHY_FULL, err);
 	}
-	return !throttle_counts(THROTTLE_REGISTER_SHUT, his, now()) || refuse(WHY_ADDRESS, err);
+	return !throttle_counts(THROTTLE_REGISTER_SHUT, address, now()) || refuse(WHY_ADDRESS, err);
 }
 
 struct refusal {
@@ -114,7 +113,7 @@ static void audit(const struct admin_frame *frame, const struct refusal *r)
 	struct err err = {0};
 	struct refusal refusal = *r;
 	struct admin_write write = {.action = "device.register_refused", .kind = CHANGE_KINDS};
-	name_gate(r->product_id, refusals[r->why].name, who);
+	name_product(r->product_id, refusals[r->why].name, who);
 	if (throttle_take(THROTTLE_REGISTER_TOLD, who, now()) && !admin_frame_write(frame, &write, tell, &refusal, &err)) {
 		throttle_forgive(THROTTLE_REGISTER_TOLD, who);
 		log_warn("a refused registration is not audited", LOG_S("error", err.text));
@@ -132,12 +131,12 @@ static int64_t limit_of(struct engine *e, int64_t product_id)
 
 static bool shut(const struct admin_frame *frame, enum why why, int64_t product_id, struct err *err)
 {
-	char who[WHO_SIZE];
+	char product[WHO_SIZE];
 	const char *address = frame->actor->address;
 	struct refusal r = {.why = why, .product_id = product_id, .address = address};
 	r.limit = why == WHY_FULL ? limit_of(frame->engine, product_id) : frame->engine->config->register_per_address;
-	name_gate(product_id, why == WHY_FULL ? "" : address, who);
-	throttle_take(THROTTLE_REGISTER_SHUT, who, now());
+	name_product(product_id, "", product);
+	throttle_take(THROTTLE_REGISTER_SHUT, why == WHY_FULL ? product : address, now());
 	audit(frame, &r);
 	return refuse(why, err);
 }

@@ -139,6 +139,31 @@ def test_the_same_device_at_once_is_one(site):
     assert site.db.value("SELECT registered FROM products WHERE id = %s", fog.product) == 1 == count(site, "made")
 
 
+@pytest.mark.config(register_per_address=1, trusted_proxies="127.0.0.1", workers=1)
+def test_who_was_refused_a_moment_ago_is_refused_from_memory(site):
+    fog = opened(site)
+
+    def is_quick(n):
+        """Is one of a /64 that was refused answered while the only worker waits for the database?"""
+        outcomes(fog, [come(fog, f"a-{n}-{i}", f"2001:db8:1:{n}::{i}") for i in (1, 2)])
+        began = time.monotonic()
+        with site.cluster.connect(site.db.name) as link, link.cursor() as sql:
+            link.autocommit = False
+            sql.execute("SELECT FROM products FOR UPDATE")
+            busy = threading.Thread(target=come, args=(fog, f"b-{n}", f"192.0.2.{n}"))
+            busy.start()
+            until(lambda: site.db.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), "the worker waits")
+            free = threading.Timer(1.5, link.rollback)
+            free.start()
+            assert fog.read(come(fog, f"a-{n}-3", f"2001:db8:1:{n}::3")) == (10000, ADDRESS)
+            took = time.monotonic() - began
+            free.join()
+            busy.join()
+        return took < 1
+
+    assert any(is_quick(n) for n in range(1, 4))
+
+
 @pytest.mark.config(register_per_address=30)
 def test_who_takes_another_s_client_id_for_a_name_holds_up_nobody(site):
     fog = opened(site)
