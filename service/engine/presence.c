@@ -63,7 +63,7 @@ void sign_hasten(struct engine *e, int64_t device_id, int64_t task_id)
 
 void sign_again(struct engine *e, int64_t device_id, int64_t task_id)
 {
-	hasten(e, device_id, task_id, clock_mono_ms(), 0);
+	hasten(e, device_id, task_id, clock_mono_ms() + 1, 0); /* what was sent in this very millisecond was sent before */
 }
 
 void presence_told(struct engine *e, const char *device, enum presence_event event, bool resumed, int64_t age_ms)
