@@ -93,16 +93,21 @@ class Fleet:
         link.close()
         if answer != b'{"imported":%d}' % rows:
             raise RuntimeError(answer[:300])
+        self.is_spread = False
 
     def spread(self):
-        """The rows of the one import, over all rollouts."""
+        """The rows of the one import, over all rollouts, once; the snapshot is told."""
+        told = "SELECT change_append('device', '{}'), pg_notify('otad', '')"
+        if self.is_spread:
+            return self.run(told)
+        self.is_spread = True
         self.run(
             "CREATE TABLE spread AS SELECT 1 + place %% 1000 AS rollout_id, 1 + place / 1000 AS place, kind, head, first, last FROM mac_ranges".replace("%%", "%"),
             "TRUNCATE mac_ranges",
             "INSERT INTO mac_ranges SELECT * FROM spread ORDER BY rollout_id, place",
             "DROP TABLE spread",
             "VACUUM ANALYZE mac_ranges",
-            "SELECT change_append('device', '{}'), pg_notify('otad', '')",
+            told,
         )
 
     def reloaded(self, before):
