@@ -85,7 +85,7 @@ static size_t named_size(const struct device_entry *e)
 
 const char *devices_serial(const struct devices *d, const struct device_entry *e)
 {
-	bool has = e->marks & DEVICE_SERIAL;
+	bool has = __atomic_load_n(&e->marks, __ATOMIC_RELAXED) & DEVICE_SERIAL; /* readers set other marks */
 	return has ? devices_name(d, e) + named_size(e) : "";
 }
 
