@@ -257,6 +257,28 @@ void buf_put_json(struct buf *b, const char *s)
 	}
 }
 
+void buf_put_markup(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		switch (*s) {
+		case '<':
+			buf_puts(b, "&lt;");
+			break;
+		case '>':
+			buf_puts(b, "&gt;");
+			break;
+		case '&':
+			buf_puts(b, "&amp;");
+			break;
+		case '"':
+			buf_puts(b, "&quot;");
+			break;
+		default:
+			buf_putc(b, (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s);
+		}
+	}
+}
+
 void buf_put_hex(struct buf *b, const void *data, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";

@@ -42,6 +42,8 @@ void buf_put_i64(struct buf *b, int64_t v);
  * validated it; an invalid byte becomes U+FFFD). buf_put_json(NULL) appends null. */
 void buf_put_json(struct buf *b, const char *s);
 void buf_put_json_len(struct buf *b, const char *s, size_t len);
+/* Text for XML and HTML, between tags or in double quotes; control characters become "?". */
+void buf_put_markup(struct buf *b, const char *s);
 
 /* Appends lower-case hex. */
 void buf_put_hex(struct buf *b, const void *data, size_t len);

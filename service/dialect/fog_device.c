@@ -223,7 +223,7 @@ void fog_version(struct http_request *req, struct worker *worker, void *ctx)
 	if (!parts_of_device(ctx, &ask, &product) && fresh) {
 		product = its;
 	}
-	if (!may_call(req, ctx, &product, &err) || (fresh && !registration_is_open(ctx, its.id, http_request_peer(req), &err))) {
+	if (!may_call(req, ctx, &product, &err) || (fresh && !registration_is_open(its.id, http_request_peer(req), &err))) {
 		refuse(req, &err);
 		return;
 	}

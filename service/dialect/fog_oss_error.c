@@ -35,32 +35,10 @@ void fog_oss_headers(struct http_request *req)
 	http_reply_header(req, "x-oss-request-id", http_request_id(req));
 }
 
-void fog_oss_put_xml(struct buf *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '<':
-			buf_puts(out, "&lt;");
-			break;
-		case '>':
-			buf_puts(out, "&gt;");
-			break;
-		case '&':
-			buf_puts(out, "&amp;");
-			break;
-		case '"':
-			buf_puts(out, "&quot;");
-			break;
-		default:
-			buf_putc(out, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
-		}
-	}
-}
-
 static void put_element(struct buf *out, const char *name, const char *text)
 {
 	buf_putf(out, "  <%s>", name);
-	fog_oss_put_xml(out, text);
+	buf_put_markup(out, text);
 	buf_putf(out, "</%s>\n", name);
 }
 

@@ -7,7 +7,6 @@
 
 #include "common/err.h"
 
-struct buf;
 struct http_request;
 
 /* Codes of OSS that we use; each has its HTTP status. */
@@ -41,8 +40,5 @@ void fog_oss_fail(struct http_request *req, const struct err *err);
 
 /* By what the server itself says. */
 enum oss_code fog_oss_of_status(int status);
-
-/* Text in XML. */
-void fog_oss_put_xml(struct buf *out, const char *text);
 
 #endif

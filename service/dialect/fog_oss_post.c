@@ -251,9 +251,9 @@ static void answer(struct form *f, struct http_request *req, const struct artifa
 	buf_init_fixed(&out, text, sizeof text);
 	if (status == 201) {
 		buf_puts(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse><Key>");
-		fog_oss_put_xml(&out, f->key);
+		buf_put_markup(&out, f->key);
 		buf_puts(&out, "</Key><ETag>");
-		fog_oss_put_xml(&out, etag);
+		buf_put_markup(&out, etag);
 		buf_puts(&out, "</ETag></PostResponse>");
 	}
 	http_reply(req, status, "application/xml", out.data, out.len);

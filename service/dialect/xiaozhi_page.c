@@ -12,28 +12,6 @@
 
 enum { PAGE_MAX = 16 * 1024 };
 
-static void put_html(struct buf *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '<':
-			buf_puts(out, "&lt;");
-			break;
-		case '>':
-			buf_puts(out, "&gt;");
-			break;
-		case '&':
-			buf_puts(out, "&amp;");
-			break;
-		case '"':
-			buf_puts(out, "&quot;");
-			break;
-		default:
-			buf_putc(out, *text);
-		}
-	}
-}
-
 /* ok NULL: all is well with it; else what to do, in both languages. */
 static void put_row(struct buf *out, const char *zh, const char *en, const char *value, const char *todo)
 {
@@ -43,11 +21,11 @@ static void put_row(struct buf *out, const char *zh, const char *en, const char 
 	buf_puts(out, en);
 	buf_puts(out, todo ? "</small></th><td class=todo>" : "</small></th><td class=ok>");
 	buf_puts(out, "<code>");
-	put_html(out, *value ? value : "-");
+	buf_put_markup(out, *value ? value : "-");
 	buf_puts(out, "</code>");
 	if (todo) {
 		buf_puts(out, "<p>");
-		put_html(out, todo);
+		buf_put_markup(out, todo);
 		buf_puts(out, "</p>");
 	}
 	buf_puts(out, "</td></tr>\n");

@@ -71,10 +71,9 @@ static bool refuse(enum why why, struct err *err)
 	return err_set(err, ERR_CONFLICT, "%s", refusals[why].answer);
 }
 
-bool registration_is_open(struct engine *e, int64_t product_id, const char *address, struct err *err)
+bool registration_is_open(int64_t product_id, const char *address, struct err *err)
 {
 	char product[WHO_SIZE];
-	(void)e;
 	name_product(product_id, "", product);
 	if (throttle_counts(THROTTLE_REGISTER_SHUT, product, now())) {
 		return refuse(WHY_FULL, err);

@@ -22,7 +22,7 @@ struct worker;
 bool registration_find(struct engine *engine, const struct parts_ask *ask, struct parts_product *out);
 
 /* Whether it is worth a try now; ERR_CONFLICT: refused a moment ago. Memory only. */
-bool registration_is_open(struct engine *engine, int64_t product_id, const char *address, struct err *err);
+bool registration_is_open(int64_t product_id, const char *address, struct err *err);
 
 /* Registers ids[0] as a device of the product, by its MAC if it is one; also if it is there already. The snapshot then shows it.
  * ERR_INVALID: it can be no name. ERR_CONFLICT: its product has as many as it may, its address has registered too many, or another

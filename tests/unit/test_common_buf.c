@@ -232,10 +232,21 @@ static void json_at_the_ceiling_fails(void **state)
 	assert_false(buf_ok(&b));
 }
 
+static void markup_is_text_to_its_reader(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 1000);
+	buf_put_markup(&b, "<a href=\"x\">&amp; \x01\n\x7f 中文</a>");
+	assert_string_equal(buf_cstr(&b), "&lt;a href=&quot;x&quot;&gt;&amp;amp; ??? 中文&lt;/a&gt;");
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_follow_each_other),
+		cmocka_unit_test(markup_is_text_to_its_reader),
 		cmocka_unit_test(a_fixed_buffer_keeps_one_byte_for_the_nul),
 		cmocka_unit_test(a_fixed_buffer_of_no_size_only_fails),
 		cmocka_unit_test(the_ceiling_is_reached_exactly_and_failure_sticks),
